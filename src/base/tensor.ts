@@ -1,0 +1,138 @@
+import { type DType, dtypes, type TypedArray } from "./dtype.js";
+import { EspalierError } from "./errors.js";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "./float16.js";
+
+/**
+ * An immutable n-dimensional array: element type, dims and little-endian bytes as ONNX stores them.
+ * The bytes may live in a file or in a view of one; they are fetched when first asked for.
+ */
+export class Tensor {
+  readonly dtype: DType;
+  readonly dims: readonly number[];
+  /** What the reader keeps of the source message so that the writer loses nothing; opaque elsewhere. */
+  readonly origin: unknown;
+  readonly #load: () => Uint8Array;
+  #array: TypedArray | undefined;
+
+  /** @param load returns exactly `byteLengthOf(dtype, dims)` bytes; called at most once unless `array` is never used. */
+  constructor(dtype: DType, dims: readonly number[], load: () => Uint8Array, origin?: unknown) {
+    this.dtype = dtype;
+    this.dims = dims;
+    this.origin = origin;
+    this.#load = load;
+  }
+
+  /** Number of elements; 1 for a scalar. */
+  get size(): number {
+    return sizeOf(this.dims);
+  }
+
+  get byteLength(): number {
+    return byteLengthOf(this.dtype, this.dims);
+  }
+
+  /** The raw little-endian bytes, possibly an unaligned view of a larger buffer. Do not write to them. */
+  get bytes(): Uint8Array {
+    const array = this.#array;
+    return array ? new Uint8Array(array.buffer, array.byteOffset, array.byteLength) : this.#load();
+  }
+
+  /** The elements as the typed array of the element type (float16 and bfloat16 as bit patterns). Do not write to it. */
+  get array(): TypedArray {
+    if (!this.#array) {
+      const Array = dtypes[this.dtype].array;
+      let bytes = this.#load();
+      if (bytes.byteOffset % Array.BYTES_PER_ELEMENT !== 0) bytes = new Uint8Array(bytes);
+      this.#array = new Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / Array.BYTES_PER_ELEMENT);
+    }
+    return this.#array;
+  }
+
+  static fromArray(dtype: DType, dims: readonly number[], array: TypedArray): Tensor {
+    const expected = byteLengthOf(dtype, dims);
+    if (array.byteLength !== expected || !(array instanceof dtypes[dtype].array)) {
+      throw new EspalierError(
+        "bad-usage",
+        `a ${dtype} tensor [${dims}] needs a ${dtypes[dtype].array.name} of ${expected} bytes, got ${array.constructor.name} of ${array.byteLength}`,
+      );
+    }
+    const tensor = new Tensor(dtype, dims, () => tensor.bytes);
+    tensor.#array = array;
+    return tensor;
+  }
+}
+
+/** Number of elements of a shape: [2, 3] -> 6, [] -> 1. */
+export function sizeOf(dims: readonly number[]): number {
+  let size = 1;
+  for (const dim of dims) size *= dim;
+  return size;
+}
+
+/** Bytes that ONNX needs for a tensor: int4 [3] -> 2. */
+export function byteLengthOf(dtype: DType, dims: readonly number[]): number {
+  return Math.ceil((sizeOf(dims) * dtypes[dtype].bits) / 8);
+}
+
+export function floatTensor(dims: readonly number[], values: Float32Array | readonly number[]): Tensor {
+  return Tensor.fromArray("float", dims, values instanceof Float32Array ? values : Float32Array.from(values));
+}
+
+export function floatScalar(value: number): Tensor {
+  return floatTensor([], [value]);
+}
+
+/** An int64 tensor, one-dimensional unless `dims` says otherwise. Infinities clamp to the ends of int64. */
+export function intTensor(values: readonly number[], dims: readonly number[] = [values.length]): Tensor {
+  return Tensor.fromArray("int64", dims, BigInt64Array.from(values, toInt64));
+}
+
+const maxInt64 = 2n ** 63n - 1n;
+
+function toInt64(value: number): bigint {
+  if (value >= 2 ** 63) return maxInt64;
+  if (value <= -(2 ** 63)) return -maxInt64 - 1n;
+  return BigInt(value);
+}
+
+/** The elements as float32. A `float` tensor is not copied; the caller must not write to the result. */
+export function toFloat32(tensor: Tensor): Float32Array {
+  const { array, dtype } = tensor;
+  if (array instanceof Float32Array && dtype === "float") return array;
+  if (dtype === "float16") return Float32Array.from(array as Uint16Array, decodeFloat16);
+  if (dtype === "bfloat16") return Float32Array.from(array as Uint16Array, decodeBfloat16);
+  if (dtype === "complex64" || dtype === "complex128" || dtype === "string" || dtypes[dtype].bits < 8) {
+    throw new EspalierError("unsupported", `a ${dtype} tensor has no plain numbers`);
+  }
+  if (dtype.startsWith("float8")) throw new EspalierError("unsupported", `${dtype} tensors cannot be read as numbers`);
+  return Float32Array.from(array as Float64Array, Number);
+}
+
+/** A tensor of the float type `dtype` with these values, rounded to nearest. */
+export function fromFloat32(dtype: DType, dims: readonly number[], values: Float32Array): Tensor {
+  switch (dtype) {
+    case "float":
+      return Tensor.fromArray(dtype, dims, values);
+    case "double":
+      return Tensor.fromArray(dtype, dims, Float64Array.from(values));
+    case "float16":
+      return Tensor.fromArray(dtype, dims, Uint16Array.from(values, encodeFloat16));
+    case "bfloat16":
+      return Tensor.fromArray(dtype, dims, Uint16Array.from(values, encodeBfloat16));
+    default:
+      throw new EspalierError("bad-usage", `${dtype} is not a float type`);
+  }
+}
+
+/** The elements as numbers; int64 values beyond 2^53 lose their last digits. */
+export function toNumbers(tensor: Tensor): number[] {
+  const { array } = tensor;
+  if (array instanceof BigInt64Array || array instanceof BigUint64Array) return Array.from(array, Number);
+  return Array.from(toFloatOrInt(tensor));
+}
+
+function toFloatOrInt(tensor: Tensor): Iterable<number> {
+  const { dtype, array } = tensor;
+  if (dtype === "float16" || dtype === "bfloat16") return toFloat32(tensor);
+  return array as Exclude<TypedArray, BigInt64Array | BigUint64Array>;
+}
