@@ -14,7 +14,10 @@ export function assertWritable(path: string, { force = false }: WriteOptions = {
     throw new EspalierError("bad-usage", "the file exists already", { who: path, hint: "Give --force to replace it." });
   }
   if (!existsSync(dirname(path))) {
-    throw new EspalierError("io", `the folder ${dirname(path)} does not exist`, { who: path, hint: "Create it first." });
+    throw new EspalierError("io", `the folder ${dirname(path)} does not exist`, {
+      who: path,
+      hint: "Create it first.",
+    });
   }
 }
 

@@ -40,10 +40,14 @@ export class Tensor {
   /** The elements as the typed array of the element type (float16 and bfloat16 as bit patterns). Do not write to it. */
   get array(): TypedArray {
     if (!this.#array) {
-      const Array = dtypes[this.dtype].array;
+      const Elements = dtypes[this.dtype].array;
       let bytes = this.#load();
-      if (bytes.byteOffset % Array.BYTES_PER_ELEMENT !== 0) bytes = new Uint8Array(bytes);
-      this.#array = new Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / Array.BYTES_PER_ELEMENT);
+      if (bytes.byteOffset % Elements.BYTES_PER_ELEMENT !== 0) bytes = new Uint8Array(bytes);
+      this.#array = new Elements(
+        bytes.buffer as ArrayBuffer,
+        bytes.byteOffset,
+        bytes.byteLength / Elements.BYTES_PER_ELEMENT,
+      );
     }
     return this.#array;
   }
