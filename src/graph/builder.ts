@@ -1,0 +1,78 @@
+import type { DType } from "../base/dtype.js";
+import { floatScalar, intTensor, type Tensor } from "../base/tensor.js";
+import { addGraphInput, addGraphOutput, addInitializer, addNode, addValue, freshName, setType } from "./edit.js";
+import type { Attributes, Graph, Value, ValueType } from "./ir.js";
+
+/** Writes nodes into a graph: `builder.emit("Add", [a, b])` returns the value of the sum. */
+export class Builder {
+  readonly graph: Graph;
+  /** Prefix of the names it gives, such as "grad/". */
+  readonly prefix: string;
+  readonly #scalars = new Map<string, Value>();
+
+  constructor(graph: Graph, prefix = "") {
+    this.graph = graph;
+    this.prefix = prefix;
+  }
+
+  /** A node with one output. */
+  emit(type: string, inputs: readonly (Value | null)[], attributes: Attributes = {}, name?: string): Value {
+    return this.emitMany(type, inputs, 1, attributes, name)[0];
+  }
+
+  /** A node with several outputs. */
+  emitMany(
+    type: string,
+    inputs: readonly (Value | null)[],
+    outputCount: number,
+    attributes: Attributes = {},
+    name?: string,
+  ): Value[] {
+    const outputs = Array.from({ length: outputCount }, () => this.value(name ?? type));
+    addNode(this.graph, type, { name: outputs[0].name, inputs, outputs, attributes });
+    return outputs;
+  }
+
+  /** A new value without a producer. */
+  value(hint: string, type: ValueType | null = null): Value {
+    return addValue(this.graph, freshName(this.graph, `${this.prefix}${hint}`), type);
+  }
+
+  constant(tensor: Tensor, hint = "constant"): Value {
+    return addInitializer(this.graph, freshName(this.graph, `${this.prefix}${hint}`), tensor);
+  }
+
+  /** A float constant; the same number is stored once. */
+  scalar(value: number): Value {
+    return this.#shared(`float ${Object.is(value, -0) ? "-0" : value}`, () => floatScalar(value));
+  }
+
+  /** A one-dimensional int64 constant, as axes, shapes and pads need it; the same list is stored once. */
+  ints(values: readonly number[]): Value {
+    return this.#shared(`ints ${values}`, () => intTensor(values));
+  }
+
+  input(name: string, dtype: DType, dims: readonly (number | string | null)[]): Value {
+    const value = addValue(this.graph, name, { dtype, dims });
+    addGraphInput(this.graph, value);
+    return value;
+  }
+
+  /** Makes a value a graph output under this name. */
+  output(value: Value, name: string, type?: ValueType): Value {
+    const output = addValue(this.graph, name, type ?? value.type);
+    addNode(this.graph, "Identity", { name, inputs: [value], outputs: [output] });
+    addGraphOutput(this.graph, output);
+    if (type) setType(output, type);
+    return output;
+  }
+
+  #shared(key: string, make: () => Tensor): Value {
+    let value = this.#scalars.get(key);
+    if (!value) {
+      value = this.constant(make());
+      this.#scalars.set(key, value);
+    }
+    return value;
+  }
+}

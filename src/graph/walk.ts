@@ -1,0 +1,83 @@
+import { EspalierError } from "../base/errors.js";
+import { reorderNodes } from "./edit.js";
+import type { Graph, Node, Value } from "./ir.js";
+
+/** Every node of a graph and of the graphs nested in it, outer before inner. */
+export function* allNodes(graph: Graph): Generator<Node> {
+  for (const node of graph.nodes) {
+    yield node;
+    for (const body of node.subgraphs) yield* allNodes(body);
+  }
+}
+
+/** Every graph: this one and those nested in it. */
+export function* allGraphs(graph: Graph): Generator<Graph> {
+  yield graph;
+  for (const node of graph.nodes) for (const body of node.subgraphs) yield* allGraphs(body);
+}
+
+/** What a node reads from its own graph, the captures of its bodies included. */
+export function readsOf(node: Node): Set<Value> {
+  const reads = new Set<Value>();
+  for (const input of node.inputs) if (input) reads.add(input);
+  const addCaptures = (body: Graph) => {
+    for (const inner of body.nodes) {
+      for (const input of inner.inputs) if (input?.graph === node.graph) reads.add(input);
+      for (const deeper of inner.subgraphs) addCaptures(deeper);
+    }
+    for (const output of body.outputs) if (output.graph === node.graph) reads.add(output);
+  };
+  for (const body of node.subgraphs) addCaptures(body);
+  return reads;
+}
+
+/**
+ * The nodes in an order in which every one comes after those it reads from. Stable: nodes that already stand in such
+ * an order keep their places. Throws `bad-model` when the graph has a cycle.
+ */
+export function topologicalOrder(graph: Graph): Node[] {
+  const order: Node[] = [];
+  const state = new Map<Node, "open" | "done">();
+  for (const root of graph.nodes) {
+    // An explicit stack: a chain of a million nodes must not overflow the call stack.
+    const stack: { node: Node; rest: Node[] }[] = [];
+    const open = (node: Node) => {
+      state.set(node, "open");
+      const rest: Node[] = [];
+      for (const read of readsOf(node)) if (read.producer && read.graph === graph) rest.push(read.producer);
+      stack.push({ node, rest: rest.reverse() });
+    };
+    if (!state.has(root)) open(root);
+    while (stack.length > 0) {
+      const top = stack[stack.length - 1];
+      const next = top.rest.pop();
+      if (!next) {
+        state.set(top.node, "done");
+        order.push(top.node);
+        stack.pop();
+      } else if (!state.has(next)) {
+        open(next);
+      } else if (state.get(next) === "open") {
+        throw new EspalierError("bad-model", "the graph has a cycle", {
+          who: next.label,
+          hint: "A node must not read, directly or not, what it computes.",
+        });
+      }
+    }
+  }
+  return order;
+}
+
+/** Puts the nodes in topological order. */
+export function sortNodes(graph: Graph): void {
+  reorderNodes(graph, topologicalOrder(graph));
+}
+
+/** The values that a loss or an output depends on, itself included. */
+export function ancestors(values: Iterable<Value>): Set<Value> {
+  const seen = new Set<Value>(values);
+  for (const value of seen) {
+    if (value.producer) for (const read of readsOf(value.producer)) seen.add(read);
+  }
+  return seen;
+}
