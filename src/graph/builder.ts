@@ -1,7 +1,16 @@
 import type { DType } from "../base/dtype.js";
 import { floatScalar, intTensor, type Tensor } from "../base/tensor.js";
-import { addGraphInput, addGraphOutput, addInitializer, addNode, addValue, freshName, setType } from "./edit.js";
-import type { Attributes, Graph, Value, ValueType } from "./ir.js";
+import {
+  addGraphInput,
+  addGraphOutput,
+  addInitializer,
+  addNode,
+  addValue,
+  freshName,
+  setOutput,
+  setType,
+} from "./edit.js";
+import type { Attributes, Graph, Node, Value, ValueType } from "./ir.js";
 
 /** Writes nodes into a graph: `builder.emit("Add", [a, b])` returns the value of the sum. */
 export class Builder {
@@ -31,6 +40,13 @@ export class Builder {
     const outputs = Array.from({ length: outputCount }, () => this.value(name ?? type));
     addNode(this.graph, type, { name: outputs[0].name, inputs, outputs, attributes });
     return outputs;
+  }
+
+  /** Gives a node an optional output that it lacks; those before it stay left out. */
+  addOutput(node: Node, index: number): Value {
+    const output = this.value(`${node.name || node.type}_output`);
+    setOutput(node, index, output);
+    return output;
   }
 
   /** A new value without a producer. */

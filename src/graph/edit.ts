@@ -132,6 +132,17 @@ export function setInput(node: Node, index: number, value: Value | null): void {
   if (value) usesOf(value).add(node);
 }
 
+/** Gives a node an output at a place where it has none. */
+export function setOutput(node: Node, index: number, value: Value): void {
+  const outputs = outputsOf(node);
+  if (outputs[index] || value.producer || value.initializer) {
+    throw new EspalierError("bad-usage", `output ${index} or the value '${value.name}' is taken`, { who: node.label });
+  }
+  while (outputs.length < index) outputs.push(null);
+  outputs[index] = value;
+  (value as Open<Value>).producer = node;
+}
+
 /** Drops trailing inputs so that `count` stay. */
 export function truncateInputs(node: Node, count: number): void {
   const inputs = inputsOf(node);

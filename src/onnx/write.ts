@@ -37,7 +37,11 @@ export type TensorEncoder = (tensor: Tensor, name: string) => Uint8Array[];
  * The bytes of the ONNX file, in pieces: big tensors are handed on as they are, never copied, so that a model is
  * written with little more memory than it already takes.
  */
-export function encodeModel(model: Model, encodeTensor: TensorEncoder = encodeAsRead): Uint8Array[] {
+export function encodeModel(
+  model: Model,
+  encodeTensor: TensorEncoder = encodeAsRead,
+  extraOutputs: readonly Value[] = [],
+): Uint8Array[] {
   const origin = model.origin as ModelProto | undefined;
   const opsetImport = [...model.opsets].map(([domain, version]) =>
     create(OperatorSetIdProtoSchema, {
@@ -50,12 +54,15 @@ export function encodeModel(model: Model, encodeTensor: TensorEncoder = encodeAs
     graph: undefined,
     opsetImport,
   });
-  return [toBinary(ModelProtoSchema, proto), ...lengthDelimited(modelGraph, encodeGraph(model.graph, encodeTensor))];
+  return [
+    toBinary(ModelProtoSchema, proto),
+    ...lengthDelimited(modelGraph, encodeGraph(model.graph, encodeTensor, extraOutputs)),
+  ];
 }
 
-/** The whole ONNX file in one array. */
-export function modelBytes(model: Model): Uint8Array {
-  return joinPieces(encodeModel(model));
+/** The whole ONNX file in one array. `extraOutputs` become graph outputs beside the model's own. */
+export function modelBytes(model: Model, extraOutputs: readonly Value[] = []): Uint8Array {
+  return joinPieces(encodeModel(model, encodeAsRead, extraOutputs));
 }
 
 /** As the file had it: dense, or a `sparse_initializer` that nobody has changed. */
@@ -77,8 +84,9 @@ export function encodeDense(tensor: Tensor, name: string): Uint8Array[] {
   return lengthDelimited(graphInitializer, raw ? [header, ...lengthDelimited(tensorRawData, [raw])] : [header]);
 }
 
-function encodeGraph(graph: Graph, encodeTensor: TensorEncoder): Uint8Array[] {
+function encodeGraph(graph: Graph, encodeTensor: TensorEncoder, extraOutputs: readonly Value[]): Uint8Array[] {
   const { initializers, proto } = graphProto(graph, encodeTensor);
+  for (const value of extraOutputs) if (!value.isGraphOutput) proto.output.push(valueInfo(value));
   return [toBinary(GraphProtoSchema, proto), ...initializers];
 }
 

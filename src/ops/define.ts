@@ -1,0 +1,63 @@
+import type { Node, Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
+import type { GradientContext } from "./gradient-context.js";
+
+/**
+ * How the gradient passes an operator.
+ * - rule: emits the gradient of each input, as standard operators, from those of the outputs;
+ * - stop: the outputs do not depend smoothly on the inputs (Shape, ArgMax, comparisons), the gradient is 0;
+ * - none: it would depend, but there is no rule; training through it is refused with the reason.
+ */
+export type Gradient =
+  | { kind: "rule"; emit(context: GradientContext): readonly (Value | null)[] }
+  | { kind: "stop" }
+  | { kind: "none"; reason: string };
+
+/** The rule returns one gradient for each input, null where none flows, and may leave out trailing ones. */
+export function rule(emit: (context: GradientContext) => readonly (Value | null)[]): Gradient {
+  return { kind: "rule", emit };
+}
+
+export const stop: Gradient = { kind: "stop" };
+
+export function none(reason: string): Gradient {
+  return { kind: "none", reason };
+}
+
+/** An input that holds weights: those of a linear map, each element used once per output position. */
+export interface WeightInput {
+  input: number;
+  /** The axis of the weight that counts output neurons or filters. */
+  outputAxis: number;
+  /** The axis that is summed over with the input's channels or features. */
+  inputAxis: number;
+}
+
+export interface CostContext {
+  node: Node;
+  trace: Trace;
+  /** Dims of the i-th input or output. */
+  inputDims(index: number): readonly number[];
+  outputDims(index: number): readonly number[];
+}
+
+/** Everything espalier knows about one operator. Every key must be answered, so that the compiler lists the holes. */
+export interface OpDefinition {
+  type: string;
+  /** "" for the standard operators. */
+  domain: string;
+  gradient: Gradient;
+  /** Which inputs are weights, given the node's attributes; `rank` tells the rank of an input. */
+  weights(node: Node, rank: (input: number) => number): readonly WeightInput[];
+  /** Multiply-accumulates of one run, for the traced shapes. */
+  macs(context: CostContext): number;
+}
+
+export function defineOp(definition: OpDefinition): OpDefinition {
+  return definition;
+}
+
+export const noWeights = (): readonly WeightInput[] => [];
+
+/** For operators without multiply-accumulates: comparisons, copies, element-wise arithmetic. */
+export const noMacs = (): number => 0;

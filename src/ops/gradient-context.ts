@@ -1,0 +1,149 @@
+import { EspalierError } from "../base/errors.js";
+import type { Builder } from "../graph/builder.js";
+import type { Attributes, Node, Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
+import { summedAxes } from "./broadcast.js";
+
+/** What a gradient rule works with: one node, the gradients of its outputs, traced shapes, and a pen. */
+export class GradientContext {
+  readonly node: Node;
+  readonly #builder: Builder;
+  readonly #trace: Trace;
+  readonly #gradOf: (value: Value) => Value | null;
+  readonly #needs: (value: Value) => boolean;
+
+  constructor(
+    node: Node,
+    builder: Builder,
+    trace: Trace,
+    gradOf: (value: Value) => Value | null,
+    needs: (value: Value) => boolean,
+  ) {
+    this.node = node;
+    this.#builder = builder;
+    this.#trace = trace;
+    this.#gradOf = gradOf;
+    this.#needs = needs;
+  }
+
+  /** The i-th input, which must be there. */
+  input(index: number): Value {
+    const value = this.node.inputs[index];
+    if (!value) throw new EspalierError("bad-model", `input ${index} is missing`, { who: this.node.label });
+    return value;
+  }
+
+  /** The i-th input, or null where the node leaves it out. */
+  optional(index: number): Value | null {
+    return this.node.inputs[index] ?? null;
+  }
+
+  output(index: number): Value {
+    const value = this.node.outputs[index];
+    if (!value) throw new EspalierError("bad-model", `output ${index} is missing`, { who: this.node.label });
+    return value;
+  }
+
+  /** Gradient of the loss with respect to the i-th output, of the output's dims. Throws when none arrives. */
+  gradOf(index: number): Value {
+    const grad = this.optionalGradOf(index);
+    if (!grad)
+      throw new EspalierError("unsupported", `no gradient arrives at output ${index}`, { who: this.node.label });
+    return grad;
+  }
+
+  /** An output of the forward node that it may have but leaves out, such as MaxPool's indices: now it has it. */
+  extraOutput(index: number): Value {
+    return this.node.outputs[index] ?? this.#builder.addOutput(this.node, index);
+  }
+
+  optionalGradOf(index: number): Value | null {
+    const output = this.node.outputs[index];
+    return output ? this.#gradOf(output) : null;
+  }
+
+  /** Whether somebody wants the gradient of the i-th input; work for others would be dropped. */
+  needs(index: number): boolean {
+    const value = this.node.inputs[index];
+    return value ? this.#needs(value) : false;
+  }
+
+  /** Traced dims of a value of the forward graph. */
+  dims(value: Value): readonly number[] {
+    return this.#trace.dims(value);
+  }
+
+  /** Elements of a small integer tensor (axes, shapes, pads), which must have been the same in the traced run. */
+  ints(value: Value): readonly number[] {
+    const ints = this.#trace.ints(value);
+    if (!ints)
+      throw new EspalierError("unsupported", `needs '${value.name}' as a known small integer tensor`, {
+        who: this.node.label,
+      });
+    return ints;
+  }
+
+  /** A new node with one output, in the standard domain. */
+  emit(type: string, inputs: readonly (Value | null)[], attributes: Attributes = {}): Value {
+    return this.#builder.emit(type, inputs, attributes);
+  }
+
+  emitMany(type: string, inputs: readonly (Value | null)[], count: number, attributes: Attributes = {}): Value[] {
+    return this.#builder.emitMany(type, inputs, count, attributes);
+  }
+
+  scalar(value: number): Value {
+    return this.#builder.scalar(value);
+  }
+
+  /** A one-dimensional int64 constant. */
+  list(values: readonly number[]): Value {
+    return this.#builder.ints(values);
+  }
+
+  add(a: Value, b: Value): Value {
+    return this.emit("Add", [a, b]);
+  }
+
+  sub(a: Value, b: Value): Value {
+    return this.emit("Sub", [a, b]);
+  }
+
+  mul(a: Value, b: Value): Value {
+    return this.emit("Mul", [a, b]);
+  }
+
+  div(a: Value, b: Value): Value {
+    return this.emit("Div", [a, b]);
+  }
+
+  neg(a: Value): Value {
+    return this.emit("Neg", [a]);
+  }
+
+  scale(a: Value, factor: number): Value {
+    return factor === 1 ? a : this.mul(a, this.scalar(factor));
+  }
+
+  reshape(value: Value, dims: readonly number[]): Value {
+    return this.emit("Reshape", [value, this.list(dims)]);
+  }
+
+  /** Sums a gradient of dims `from` down to `to`, which was broadcast to it: [4, 3] -> [1, 3] sums axis 0. */
+  unbroadcast(grad: Value, from: readonly number[], to: readonly number[]): Value {
+    const axes = summedAxes(from, to);
+    const summed = axes.length === 0 ? grad : this.emit("ReduceSum", [grad, this.list(axes)]);
+    return axes.length === 0 && from.length === to.length ? summed : this.reshape(summed, to);
+  }
+
+  /**
+   * 1 where `value` > 0, else 0, as floats. HardSigmoid with a huge slope: one vectorized pass in onnxruntime, where
+   * Greater + Cast takes two and Sign is not vectorized.
+   */
+  step(value: Value): Value {
+    return this.emit("HardSigmoid", [value], {
+      alpha: { kind: "float", value: 1e30 },
+      beta: { kind: "float", value: 0 },
+    });
+  }
+}

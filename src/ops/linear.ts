@@ -1,0 +1,93 @@
+import { attr } from "../graph/attribute.js";
+import type { Value } from "../graph/ir.js";
+import { broadcastDims } from "./broadcast.js";
+import { defineOp, rule } from "./define.js";
+import type { GradientContext } from "./gradient-context.js";
+
+const swapLast = (rank: number) => {
+  const perm = Array.from({ length: rank }, (_, i) => i);
+  perm.push(...perm.splice(-2).reverse());
+  return attr.ints(perm);
+};
+
+/**
+ * Y = alpha op(A) op(B) + beta C. With dY of [M, N]:
+ * dA = alpha dY op(B)^T, dB = alpha op(A)^T dY, each transposed where the input was; dC = beta dY, summed to C's dims.
+ */
+const gemm = defineOp({
+  type: "Gemm",
+  domain: "",
+  gradient: rule((g) => {
+    const grad = g.gradOf(0);
+    const alpha = attr.float(g.node.float("alpha", 1));
+    const transA = g.node.int("transA", 0);
+    const transB = g.node.int("transB", 0);
+    const product = (left: Value, transLeft: number, right: Value, transRight: number) =>
+      g.emit("Gemm", [left, right], { alpha, transA: attr.int(transLeft), transB: attr.int(transRight) });
+    const [a, b, c] = [g.input(0), g.input(1), g.optional(2)];
+    return [
+      g.needs(0) ? (transA ? product(b, transB, grad, 1) : product(grad, 0, b, 1 - transB)) : null,
+      g.needs(1) ? (transB ? product(grad, 1, a, transA) : product(a, 1 - transA, grad, 0)) : null,
+      c && g.needs(2) ? g.scale(g.unbroadcast(grad, g.dims(g.output(0)), g.dims(c)), g.node.float("beta", 1)) : null,
+    ];
+  }),
+  weights: (node) => {
+    const transA = node.int("transA", 0);
+    const transB = node.int("transB", 0);
+    return [
+      { input: 1, outputAxis: transB ? 0 : 1, inputAxis: transB ? 1 : 0 },
+      { input: 0, outputAxis: transA ? 1 : 0, inputAxis: transA ? 0 : 1 },
+    ];
+  },
+  macs: ({ node, inputDims, outputDims }) => {
+    const [m, n] = outputDims(0);
+    return m * n * inputDims(0)[node.int("transA", 0) ? 0 : 1];
+  },
+});
+
+/** dA = dY B^T and dB = A^T dY over the last two axes; batch axes that were broadcast are summed. */
+function matMulGradient(g: GradientContext): (Value | null)[] {
+  const [a, b, grad] = [g.input(0), g.input(1), g.gradOf(0)];
+  const [dimsA, dimsB] = [g.dims(a), g.dims(b)];
+  const rowA = dimsA.length === 1;
+  const columnB = dimsB.length === 1;
+  // A vector on the left acts as one row, on the right as one column.
+  const fullA = rowA ? [1, ...dimsA] : dimsA;
+  const fullB = columnB ? [...dimsB, 1] : dimsB;
+  const batch = broadcastDims(fullA.slice(0, -2), fullB.slice(0, -2));
+  const [m, k, n] = [fullA[fullA.length - 2], fullA[fullA.length - 1], fullB[fullB.length - 1]];
+  const full = (value: Value, dims: readonly number[], changed: boolean) => (changed ? g.reshape(value, dims) : value);
+  const dy = full(grad, [...batch, m, n], rowA || columnB);
+  const transpose = (value: Value, rank: number) => g.emit("Transpose", [value], { perm: swapLast(rank) });
+  const gradientA = () => {
+    const da = g.emit("MatMul", [dy, transpose(full(b, fullB, columnB), fullB.length)]);
+    return full(g.unbroadcast(da, [...batch, m, k], fullA), dimsA, rowA);
+  };
+  const gradientB = () => {
+    const plainB = fullB.length === 2;
+    if (plainB && batch.length > 0) {
+      // One large product over all rows instead of one per batch element and a sum.
+      const rows = batch.reduce((x, y) => x * y, m);
+      const flatA = g.reshape(a, [rows, k]);
+      const flatDy = g.reshape(grad, [rows, n]);
+      const db = g.emit("Gemm", [flatA, flatDy], { transA: attr.int(1) });
+      return full(db, dimsB, columnB);
+    }
+    const db = g.emit("MatMul", [transpose(full(a, fullA, rowA), fullA.length), dy]);
+    return full(g.unbroadcast(db, [...batch, k, n], fullB), dimsB, columnB);
+  };
+  return [g.needs(0) ? gradientA() : null, g.needs(1) ? gradientB() : null];
+}
+
+const matMul = defineOp({
+  type: "MatMul",
+  domain: "",
+  gradient: rule(matMulGradient),
+  weights: (_, rank) => [
+    ...(rank(1) >= 2 ? [{ input: 1, outputAxis: rank(1) - 1, inputAxis: rank(1) - 2 }] : []),
+    ...(rank(0) >= 2 ? [{ input: 0, outputAxis: rank(0) - 2, inputAxis: rank(0) - 1 }] : []),
+  ],
+  macs: ({ inputDims, outputDims }) => outputDims(0).reduce((a, b) => a * b, 1) * (inputDims(0).at(-1) ?? 1),
+});
+
+export const linearOps = [gemm, matMul];

@@ -1,0 +1,75 @@
+import { attr } from "../graph/attribute.js";
+import type { Value } from "../graph/ir.js";
+import { defineOp, noMacs, noWeights, rule } from "./define.js";
+import type { GradientContext } from "./gradient-context.js";
+
+/**
+ * x * scale + bias for each channel, in one fused pass: onnxruntime's BatchNormalization with mean 0 and variance 1.
+ */
+function scaleChannels(g: GradientContext, x: Value, scale: Value, bias: Value, channels: number): Value {
+  const zeros = g.emit("ConstantOfShape", [g.list([channels])]);
+  const ones = g.emit("Exp", [zeros]);
+  return g.emit("BatchNormalization", [x, scale, bias, zeros, ones], { epsilon: attr.float(0) });
+}
+
+/**
+ * y = scale * xhat + bias with xhat = (x - mean) * r, r = 1 / sqrt(variance + epsilon), for each channel.
+ * With S = sum of dy and D = sum of dy * (x - mean) over the M elements of a channel:
+ *   dscale = D r, dbias = S.
+ * Fixed statistics: dx = scale r dy, dmean = -scale r S, dvariance = -scale D r^3 / 2.
+ * Batch statistics (training_mode; Ioffe and Szegedy, 2015): mean and variance depend on x too, so that
+ *   dx = scale r (dy - S / M - xhat D r / M) = (scale r) dy - k x + c,
+ *   k = scale r^3 D / M, c = k mean - scale r S / M: two fused passes and a subtraction.
+ */
+function batchNormalizationGradient(g: GradientContext): (Value | null)[] {
+  const [x, scale, grad] = [g.input(0), g.input(1), g.gradOf(0)];
+  const dims = g.dims(x);
+  const channels = dims[1];
+  const training = g.node.int("training_mode", 0) === 1;
+  const [mean, variance] = training ? batchStatistics(g) : [g.input(3), g.input(4)];
+  const axes = g.list(dims.map((_, i) => i).filter((i) => i !== 1));
+  const sum = (value: Value) => g.emit("ReduceSum", [value, axes], { keepdims: attr.int(0) });
+  const deviation = g.emit("Sqrt", [g.add(variance, g.scalar(g.node.float("epsilon", 1e-5)))]);
+  const r = g.emit("Reciprocal", [deviation]);
+  const S = sum(grad);
+  const D = g.sub(sum(g.mul(grad, x)), g.mul(mean, S));
+  const slope = g.mul(scale, r);
+  const dscale = g.mul(D, r);
+  const none = g.emit("ConstantOfShape", [g.list([channels])]);
+  const inputGradient = () => {
+    if (!training) return scaleChannels(g, grad, slope, none, channels);
+    const each = g.scalar(channels / dims.reduce((a, b) => a * b, 1));
+    const k = g.mul(g.mul(slope, g.mul(dscale, r)), each);
+    const c = g.sub(g.mul(k, mean), g.mul(g.mul(slope, S), each));
+    return g.sub(scaleChannels(g, grad, slope, c, channels), scaleChannels(g, x, k, none, channels));
+  };
+  return [
+    g.needs(0) ? inputGradient() : null,
+    g.needs(1) ? dscale : null,
+    g.needs(2) ? S : null,
+    g.needs(3) && !training ? g.neg(g.mul(slope, S)) : null,
+    g.needs(4) && !training ? g.scale(g.mul(g.mul(slope, dscale), r), -0.5) : null,
+  ];
+}
+
+/** Mean and variance of the batch, recovered from the running ones: new = momentum * old + (1 - momentum) * batch. */
+function batchStatistics(g: GradientContext): [Value, Value] {
+  const momentum = g.node.float("momentum", 0.9);
+  const recover = (index: number) => {
+    const updated = g.extraOutput(index);
+    if (momentum === 0) return updated;
+    const old = g.scale(g.input(index + 2), momentum);
+    return g.scale(g.sub(updated, old), 1 / (1 - momentum));
+  };
+  return [recover(1), recover(2)];
+}
+
+const batchNormalization = defineOp({
+  type: "BatchNormalization",
+  domain: "",
+  gradient: rule(batchNormalizationGradient),
+  weights: noWeights,
+  macs: noMacs,
+});
+
+export const normOps = [batchNormalization];

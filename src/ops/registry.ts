@@ -1,0 +1,15 @@
+import type { Node } from "../graph/ir.js";
+import { convOps } from "./conv.js";
+import type { OpDefinition } from "./define.js";
+import { linearOps } from "./linear.js";
+import { normOps } from "./norm.js";
+
+/** Every operator espalier knows, in the order of the families. */
+export const allOps: readonly OpDefinition[] = [...linearOps, ...convOps, ...normOps];
+
+const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));
+
+/** What is known about a node's operator; undefined for operators outside the registry. */
+export function opOf(node: Node): OpDefinition | undefined {
+  return byKey.get(`${node.domain}/${node.type}`);
+}

@@ -1,0 +1,93 @@
+import type { InferenceSession, Tensor as OrtTensor, TensorConstructor, TypedTensor } from "onnxruntime-common";
+import type { DType } from "../base/dtype.js";
+import { EspalierError, messageOf } from "../base/errors.js";
+import { Tensor } from "../base/tensor.js";
+import type { InputInfo, Session, Tensors } from "./session.js";
+
+// What onnxruntime-node and onnxruntime-web have in common.
+
+const ortTypes: Partial<Record<DType, OrtTensor.Type>> = {
+  float: "float32",
+  double: "float64",
+  float16: "float16",
+  uint8: "uint8",
+  int8: "int8",
+  uint16: "uint16",
+  int16: "int16",
+  int32: "int32",
+  int64: "int64",
+  uint32: "uint32",
+  uint64: "uint64",
+  bool: "bool",
+};
+const dtypeOfOrt = new Map(Object.entries(ortTypes).map(([dtype, type]) => [type, dtype as DType]));
+
+export function wrapSession(session: InferenceSession, OrtTensor: TensorConstructor, who: string): Session {
+  const describe = (metadata: readonly InferenceSession.ValueMetadata[]): InputInfo[] =>
+    metadata.map((info) => ({
+      name: info.name,
+      dtype: info.isTensor ? (dtypeOfOrt.get(info.type) ?? null) : null,
+      dims: info.isTensor ? info.shape : [],
+    }));
+  return {
+    inputs: describe(session.inputMetadata),
+    outputs: describe(session.outputMetadata),
+    async run(feeds: Tensors, outputs?: readonly string[]) {
+      const ortFeeds: Record<string, OrtTensor> = {};
+      for (const [name, tensor] of Object.entries(feeds)) {
+        const type = ortTypes[tensor.dtype];
+        if (!type)
+          throw new EspalierError("unsupported", `${who} cannot be fed ${tensor.dtype} tensors`, { who: name });
+        ortFeeds[name] = new OrtTensor(
+          type,
+          tensor.array as OrtTensor.DataType,
+          tensor.dims as number[],
+        ) as TypedTensor<"float32">;
+      }
+      let results: InferenceSession.OnnxValueMapType;
+      try {
+        results = outputs ? await session.run(ortFeeds, outputs) : await session.run(ortFeeds);
+      } catch (cause) {
+        throw new EspalierError("runtime", `${who} stopped: ${messageOf(cause)}`, { cause });
+      }
+      const tensors: Tensors = {};
+      for (const [name, value] of Object.entries(results)) {
+        const dtype = dtypeOfOrt.get(value.type as OrtTensor.Type);
+        // Sequences and maps have no counterpart here; who needs one asks for it by name and finds it missing.
+        if (dtype) tensors[name] = toTensor(dtype, value as OrtTensor);
+      }
+      return tensors;
+    },
+    async release() {
+      await session.release();
+    },
+  };
+}
+
+function toTensor(dtype: DType, value: OrtTensor): Tensor {
+  let data = value.data;
+  if (dtype === "float16" && !(data instanceof Uint16Array)) {
+    // Newer JavaScript engines have Float16Array, which onnxruntime then returns.
+    const view = data as Uint8Array;
+    data = new Uint16Array(view.buffer, view.byteOffset, view.byteLength / 2);
+  }
+  return Tensor.fromArray(dtype, value.dims, data as Float32Array);
+}
+
+/** The options that both packages understand. */
+export function ortOptions(options: {
+  threads?: number;
+  optimization?: string;
+  profile?: string;
+}): InferenceSession.SessionOptions {
+  return {
+    graphOptimizationLevel: (options.optimization ?? "all") as "all",
+    logSeverityLevel: 3,
+    ...(options.threads && { intraOpNumThreads: options.threads, interOpNumThreads: 1 }),
+    ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
+  };
+}
+
+export function loadError(who: string, cause: unknown): EspalierError {
+  return new EspalierError("runtime", `${who} does not load the model: ${messageOf(cause)}`, { cause });
+}
