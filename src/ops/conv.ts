@@ -221,6 +221,7 @@ const conv = defineOp({
     ];
   }),
   weights: () => [{ input: 1, outputAxis: 0, inputAxis: 1 }],
+  learnable: [1, 2],
   macs: ({ inputDims, outputDims }) => product(outputDims(0)) * product(inputDims(1).slice(1)),
 });
 

@@ -49,6 +49,11 @@ export interface OpDefinition {
   gradient: Gradient;
   /** Which inputs are weights, given the node's attributes; `rank` tells the rank of an input. */
   weights(node: Node, rank: (input: number) => number): readonly WeightInput[];
+  /**
+   * Inputs that training may change when they hold float constants: kernels, biases, scales; for element-wise
+   * arithmetic both operands (a bias or scale written as Add or Mul). Running statistics, bounds and sizes are not.
+   */
+  learnable: readonly number[];
   /** Multiply-accumulates of one run, for the traced shapes. */
   macs(context: CostContext): number;
 }

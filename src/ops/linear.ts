@@ -39,6 +39,7 @@ const gemm = defineOp({
       { input: 0, outputAxis: transA ? 1 : 0, inputAxis: transA ? 0 : 1 },
     ];
   },
+  learnable: [0, 1, 2],
   macs: ({ node, inputDims, outputDims }) => {
     const [m, n] = outputDims(0);
     return m * n * inputDims(0)[node.int("transA", 0) ? 0 : 1];
@@ -87,6 +88,7 @@ const matMul = defineOp({
     ...(rank(1) >= 2 ? [{ input: 1, outputAxis: rank(1) - 1, inputAxis: rank(1) - 2 }] : []),
     ...(rank(0) >= 2 ? [{ input: 0, outputAxis: rank(0) - 2, inputAxis: rank(0) - 1 }] : []),
   ],
+  learnable: [0, 1],
   macs: ({ inputDims, outputDims }) => outputDims(0).reduce((a, b) => a * b, 1) * (inputDims(0).at(-1) ?? 1),
 });
 

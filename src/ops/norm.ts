@@ -69,6 +69,7 @@ const batchNormalization = defineOp({
   domain: "",
   gradient: rule(batchNormalizationGradient),
   weights: noWeights,
+  learnable: [1, 2],
   macs: noMacs,
 });
 
