@@ -180,6 +180,15 @@ export function replaceUses(from: Value, to: Value): void {
   if (to.graph === from.graph && !to.isGraphInput && !to.initializer) swapNames(from, to);
 }
 
+/** Gives a value another name, which must be free in its graph. */
+export function renameValue(value: Value, name: string): void {
+  const values = valuesOf(value.graph);
+  if (values.has(name)) throw new EspalierError("bad-usage", `the name '${name}' is taken`, { who: value.name });
+  values.delete(value.name);
+  (value as Open<Value>).name = name;
+  values.set(name, value);
+}
+
 function swapNames(a: Value, b: Value): void {
   const values = valuesOf(a.graph);
   const [nameA, nameB] = [a.name, b.name];

@@ -1,5 +1,7 @@
 import { attr } from "../graph/attribute.js";
-import type { Value } from "../graph/ir.js";
+import type { Builder } from "../graph/builder.js";
+import { setAttribute } from "../graph/edit.js";
+import type { Node, Value } from "../graph/ir.js";
 import { defineOp, noMacs, noWeights, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
@@ -62,6 +64,22 @@ function batchStatistics(g: GradientContext): [Value, Value] {
     return g.scale(g.sub(updated, old), 1 / (1 - momentum));
   };
   return [recover(1), recover(2)];
+}
+
+/** A running statistic of a node: the input that holds it, and what a training step makes of it. */
+export interface RunningStatistic {
+  input: number;
+  updated: Value;
+}
+
+/**
+ * Switches a BatchNormalization node to the statistics of the batch, and returns its running mean and variance.
+ * Any other node stays as it is and has none.
+ */
+export function useBatchStatistics(builder: Builder, node: Node): readonly RunningStatistic[] {
+  if (node.type !== batchNormalization.type || node.domain !== batchNormalization.domain) return [];
+  setAttribute(node, "training_mode", attr.int(1));
+  return [3, 4].map((input) => ({ input, updated: node.outputs[input - 2] ?? builder.addOutput(node, input - 2) }));
 }
 
 const batchNormalization = defineOp({

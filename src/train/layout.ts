@@ -1,0 +1,67 @@
+import { EspalierError } from "../base/errors.js";
+import { fromFloat32, sizeOf, toFloat32 } from "../base/tensor.js";
+import { constantOf } from "../graph/constant.js";
+import { setConstant } from "../graph/edit.js";
+import type { Graph, Value } from "../graph/ir.js";
+
+/** Where one tensor lies in a flat vector. */
+export interface Slice {
+  /** Name of the value in the model that holds it as a constant. */
+  name: string;
+  dims: readonly number[];
+  offset: number;
+  size: number;
+}
+
+/**
+ * Several tensors laid end to end in one flat vector. All parameters are one tensor of the training graph, so that an
+ * optimizer step costs a dozen nodes however many layers there are, and a threshold over all layers is one pass.
+ */
+export interface Layout {
+  slices: readonly Slice[];
+  size: number;
+}
+
+export function layOut(tensors: readonly { name: string; dims: readonly number[] }[]): Layout {
+  let size = 0;
+  const slices = tensors.map(({ name, dims }) => {
+    const slice = { name, dims, offset: size, size: sizeOf(dims) };
+    size += slice.size;
+    return slice;
+  });
+  return { slices, size };
+}
+
+export function sliceNamed(layout: Layout, name: string): Slice {
+  const slice = layout.slices.find((candidate) => candidate.name === name);
+  if (!slice) throw new EspalierError("bad-usage", `'${name}' is not one of the trained tensors`);
+  return slice;
+}
+
+/** The constants of a graph as one flat vector. */
+export function gather(layout: Layout, graph: Graph): Float32Array {
+  const flat = new Float32Array(layout.size);
+  for (const slice of layout.slices) {
+    const tensor = constantOf(valueNamed(graph, slice.name));
+    if (!tensor || tensor.size !== slice.size) {
+      throw new EspalierError("bad-usage", `expected a constant of ${slice.size} elements`, { who: slice.name });
+    }
+    flat.set(toFloat32(tensor), slice.offset);
+  }
+  return flat;
+}
+
+/** Writes a flat vector back into the constants of a graph, in their own element types. */
+export function scatter(layout: Layout, graph: Graph, flat: Float32Array): void {
+  for (const { name, offset, size } of layout.slices) {
+    const value = valueNamed(graph, name);
+    const tensor = constantOf(value);
+    if (tensor) setConstant(value, fromFloat32(tensor.dtype, tensor.dims, flat.slice(offset, offset + size)));
+  }
+}
+
+function valueNamed(graph: Graph, name: string): Value {
+  const value = graph.find(name);
+  if (!value) throw new EspalierError("bad-usage", `the model has no tensor of this name`, { who: name });
+  return value;
+}

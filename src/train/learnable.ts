@@ -1,0 +1,26 @@
+import { constantOf } from "../graph/constant.js";
+import type { Graph, Node, Value } from "../graph/ir.js";
+import { opOf } from "../ops/registry.js";
+
+/**
+ * The constants of the main graph that training may change, in the order in which they are first read: those that
+ * their reader's definition calls learnable. A single number that is multiplied or added to a tensor is part of the
+ * architecture (a temperature, the 0.5 of a GELU), not a weight; the one bias of a one-output layer is a weight.
+ */
+export function learnableConstants(graph: Graph): Value[] {
+  const found = new Set<Value>();
+  for (const node of graph.nodes) {
+    const op = opOf(node);
+    for (const index of op?.learnable ?? []) {
+      const value = node.inputs[index];
+      const tensor = constantOf(value ?? null);
+      if (value && tensor?.dtype === "float" && (tensor.size > 1 || hasWeights(node))) found.add(value);
+    }
+  }
+  return [...found];
+}
+
+function hasWeights(node: Node): boolean {
+  const rank = (input: number) => constantOf(node.inputs[input] ?? null)?.dims.length ?? 0;
+  return (opOf(node)?.weights(node, rank).length ?? 0) > 0;
+}

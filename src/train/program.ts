@@ -1,0 +1,256 @@
+import type { DType } from "../base/dtype.js";
+import { EspalierError } from "../base/errors.js";
+import { floatTensor, intTensor, sizeOf } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
+import { Builder } from "../graph/builder.js";
+import { addGraphOutput, removeValue, replaceUses, setGraphOutputs, setType } from "../graph/edit.js";
+import type { Model, Value } from "../graph/ir.js";
+import { ancestors } from "../graph/walk.js";
+import { modelBytes } from "../onnx/write.js";
+import { logitsBehind } from "../ops/logits.js";
+import { useBatchStatistics } from "../ops/norm.js";
+import { emitGradients } from "../passes/autodiff.js";
+import type { Engine, Tensors } from "../run/session.js";
+import { traceModel } from "../run/trace.js";
+import { type Layout, layOut } from "./layout.js";
+import { learnableConstants } from "./learnable.js";
+import type { Loss, TargetKind } from "./losses.js";
+import type { Optimizer } from "./optimizers.js";
+
+/**
+ * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
+ * flat vector. `weights` are the effective (masked) parameters.
+ */
+export type Statistic = (builder: Builder, weights: Value, gradient: Value) => Value;
+
+export interface ProgramOptions {
+  loss: Loss;
+  optimizer: Optimizer;
+  /** Tensors whose name this accepts keep their values. */
+  frozen?: (name: string) => boolean;
+  /** "batch": BatchNormalization trains on the statistics of each batch. "fixed": it keeps the model's. */
+  batchNorm: "batch" | "fixed";
+  /** Largest Euclidean norm of the whole gradient; longer ones are shortened to it. */
+  clipNorm?: number;
+  /** Multiply the parameters by a mask that is fed with them. */
+  masked: boolean;
+  /** Let the gradient reach masked weights, so that they can come back (Guo et al., 2016). Default false. */
+  trainMasked?: boolean;
+  statistic?: Statistic;
+}
+
+/** A vector that one step hands to the next: an input of the program, and the output that replaces it. */
+export interface StateVector {
+  input: string;
+  output: string;
+  size: number;
+}
+
+/** A training step as one ONNX model. */
+export interface Program {
+  bytes: Uint8Array;
+  /** Where each trained tensor lies in the vector `inputNames.parameters`. */
+  parameters: Layout;
+  /** Likewise the running means and variances of BatchNormalization; empty when they are fixed. */
+  running: Layout;
+  state: readonly StateVector[];
+  /** The model's own inputs. */
+  inputs: readonly string[];
+  targets: readonly TargetKind[];
+  batchSize: number;
+  /** Dims of the output that the loss looks at. */
+  outputDims: readonly number[];
+  lossOutput: string;
+  /** Number of right answers in the batch; null without class labels. */
+  hitsOutput: string | null;
+}
+
+/** Inputs of a program beside the model's own. */
+export const inputNames = {
+  parameters: "train/parameters",
+  running: "train/running",
+  mask: "train/mask",
+  statistic: "train/statistic",
+  target: (kind: TargetKind) => `train/target/${kind}`,
+  slot: (name: string) => `train/slot/${name}`,
+  scalar: (name: string) => `train/scalar/${name}`,
+};
+
+/**
+ * Turns `model` into a training step: forward, loss, backward, clipping, optimizer. The model must be in the form that
+ * `prepareModel` gives it; it is used up.
+ * @param example one batch of inputs by name, which fixes every shape.
+ * Throws `unsupported` for an operator without a gradient on the way, `bad-data` when loss and output do not fit.
+ */
+export async function compileProgram(
+  model: Model,
+  example: Tensors,
+  options: ProgramOptions,
+  engine: Engine,
+): Promise<Program> {
+  const { loss, optimizer } = options;
+  const { graph } = model;
+  const b = new Builder(graph, "train/");
+  const inputs = graph.requiredInputs.map((input) => input.name);
+  const batchSize = example[inputs[0]].dims[0];
+  const forward = await traceModel(model, example, engine);
+  const declared = graph.outputs[0];
+  const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
+  const outputDims = forward.dims(output);
+  checkOutput(output, outputDims, batchSize, loss);
+
+  const behind = ancestors([output]);
+  const trained = learnableConstants(graph).filter((value) => behind.has(value) && !options.frozen?.(value.name));
+  if (trained.length === 0) {
+    throw new EspalierError("bad-usage", "the model has no tensor left to train", {
+      hint: "Either it holds no float weights, or every one of them is frozen.",
+    });
+  }
+  const parameters = layOut(trained.map((value) => ({ name: value.name, dims: forward.dims(value) })));
+  const feeds: Tensors = { ...example };
+  const state: StateVector[] = [];
+  const vector = (name: string, size: number): Value => {
+    feeds[name] = floatTensor([size], new Float32Array(size));
+    return b.input(name, "float", [size]);
+  };
+  const publish = (value: Value, dtype: DType, dims: readonly number[]): string => {
+    setType(value, { dtype, dims });
+    addGraphOutput(graph, value);
+    return value.name;
+  };
+  const handOn = (input: string, value: Value, size: number) =>
+    state.push({ input, output: publish(value, "float", [size]), size });
+
+  const flat = vector(inputNames.parameters, parameters.size);
+  const mask = options.masked ? vector(inputNames.mask, parameters.size) : null;
+  const effective = mask ? b.emit("Mul", [flat, mask]) : flat;
+  const weights = unpack(b, effective, parameters, trained);
+  const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, vector) : null;
+
+  const targets = new Map<TargetKind, Value>();
+  const target = (kind: TargetKind) => {
+    let value = targets.get(kind);
+    if (!value) {
+      const name = inputNames.target(kind);
+      feeds[name] =
+        kind === "class"
+          ? intTensor(Array<number>(batchSize).fill(0))
+          : floatTensor(outputDims, new Float32Array(sizeOf(outputDims)));
+      value = b.input(name, feeds[name].dtype, feeds[name].dims);
+      targets.set(kind, value);
+    }
+    return value;
+  };
+  const lossValue = loss.emit(b, output, outputDims, target);
+
+  const trace = await traceModel(model, feeds, engine);
+  const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(1)]]), weights, trace);
+  if (gradients.size === 0) throw new EspalierError("unsupported", "the loss does not depend on any trained weight");
+  let gradient = pack(b, weights, parameters, gradients);
+  if (mask && !options.trainMasked) gradient = b.emit("Mul", [gradient, mask]);
+  if (options.clipNorm) gradient = emitClip(b, gradient, options.clipNorm);
+
+  const slots = optimizer.slots.map((name) => vector(inputNames.slot(name), parameters.size));
+  const scalars = new Map<string, Value>();
+  const scalar = (name: string) => {
+    const value = scalars.get(name) ?? b.input(inputNames.scalar(name), "float", []);
+    scalars.set(name, value);
+    return value;
+  };
+  const stepped = optimizer.emit({ builder: b, parameters: flat, gradient, slots, scalar });
+
+  setGraphOutputs(graph, []);
+  handOn(inputNames.parameters, stepped.parameters, parameters.size);
+  for (const [i, name] of optimizer.slots.entries()) {
+    handOn(inputNames.slot(name), stepped.slots[i], parameters.size);
+  }
+  if (running) handOn(inputNames.running, running.updated, running.layout.size);
+  if (options.statistic) {
+    const before = vector(inputNames.statistic, parameters.size);
+    const after = b.emit("Add", [before, options.statistic(b, effective, gradient)]);
+    handOn(inputNames.statistic, after, parameters.size);
+  }
+  const labels = targets.get("class");
+  return {
+    parameters,
+    running: running?.layout ?? layOut([]),
+    state,
+    inputs,
+    targets: [...targets.keys()],
+    batchSize,
+    outputDims,
+    lossOutput: publish(lossValue, "float", []),
+    hitsOutput: labels ? publish(emitHits(b, output, labels), "float", []) : null,
+    bytes: modelBytes(model),
+  };
+}
+
+function checkOutput(output: Value, dims: readonly number[], batchSize: number, loss: Loss): void {
+  if (!loss.onLogits || (dims.length === 2 && dims[0] === batchSize)) return;
+  throw new EspalierError("bad-data", `${loss.name} needs one row of class scores per example, got dims [${dims}]`, {
+    who: `output '${output.name}'`,
+    hint: "Is this a classifier? For other outputs use mean-square.",
+  });
+}
+
+/** The tensors of a flat vector, put where the constants were. */
+function unpack(b: Builder, flat: Value, layout: Layout, constants: readonly Value[]): Value[] {
+  const sizes = layout.slices.map((slice) => slice.size);
+  const parts = sizes.length === 1 ? [flat] : b.emitMany("Split", [flat, b.ints(sizes)], sizes.length);
+  return constants.map((constant, i) => {
+    const shaped = b.emit("Reshape", [parts[i], b.ints(layout.slices[i].dims)]);
+    replaceUses(constant, shaped);
+    removeValue(constant);
+    return shaped;
+  });
+}
+
+/** The gradients of the tensors, end to end; zeros where none arrives. */
+function pack(b: Builder, weights: readonly Value[], layout: Layout, gradients: ReadonlyMap<Value, Value>): Value {
+  const parts = weights.map((weight, i) => {
+    const size = b.ints([layout.slices[i].size]);
+    const gradient = gradients.get(weight);
+    return gradient ? b.emit("Reshape", [gradient, size]) : b.emit("ConstantOfShape", [size]);
+  });
+  return parts.length === 1 ? parts[0] : b.emit("Concat", parts, { axis: attr.int(0) });
+}
+
+/** gradient * min(1, norm / |gradient|), as PyTorch's clip_grad_norm_. */
+function emitClip(b: Builder, gradient: Value, norm: number): Value {
+  const length = b.emit("ReduceL2", [gradient], { keepdims: attr.int(0) });
+  const shorter = b.emit("Div", [b.scalar(norm), b.emit("Add", [length, b.scalar(1e-6)])]);
+  return b.emit("Mul", [gradient, b.emit("Min", [shorter, b.scalar(1)])]);
+}
+
+function emitHits(b: Builder, output: Value, labels: Value): Value {
+  const answers = b.emit("ArgMax", [output], { axis: attr.int(1), keepdims: attr.int(0) });
+  const right = b.emit("Cast", [b.emit("Equal", [answers, labels])], { to: attr.int(1) });
+  return b.emit("ReduceSum", [right], { keepdims: attr.int(0) });
+}
+
+/** Switches every BatchNormalization to batch statistics; its running ones become state. */
+function trainOnBatches(b: Builder, behind: ReadonlySet<Value>, vector: (name: string, size: number) => Value) {
+  const found: { constant: Value; updated: Value }[] = [];
+  for (const node of b.graph.nodes) {
+    if (!node.outputs.some((output) => output && behind.has(output))) continue;
+    for (const { input, updated } of useBatchStatistics(b, node)) {
+      const constant = node.inputs[input];
+      if (constant?.initializer) found.push({ constant, updated });
+    }
+  }
+  if (found.length === 0) return null;
+  const layout = layOut(found.map(({ constant }) => ({ name: constant.name, dims: constant.initializer?.dims ?? [] })));
+  const flat = vector(inputNames.running, layout.size);
+  unpack(
+    b,
+    flat,
+    layout,
+    found.map(({ constant }) => constant),
+  );
+  const updated = b.emit(
+    "Concat",
+    found.map((statistic) => statistic.updated),
+    { axis: attr.int(0) },
+  );
+  return { layout, updated };
+}

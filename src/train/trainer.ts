@@ -1,0 +1,131 @@
+import { EspalierError } from "../base/errors.js";
+import { floatScalar, floatTensor, type Tensor, toFloat32 } from "../base/tensor.js";
+import type { Engine, Session, Tensors } from "../run/session.js";
+import type { TargetKind } from "./losses.js";
+import type { Optimizer } from "./optimizers.js";
+import { inputNames, type Program } from "./program.js";
+
+/** Everything a step hands to the next. Vectors are replaced, never written to, so that an old state stays valid. */
+export interface TrainingState {
+  /** Steps taken so far. */
+  step: number;
+  /** By input name of the program. */
+  vectors: Readonly<Record<string, Float32Array>>;
+  /** 1 where a parameter takes part, 0 where it is removed; null for programs without a mask. */
+  mask: Float32Array | null;
+}
+
+export interface StepResult {
+  loss: number;
+  /** Right answers in the batch; null without class labels. */
+  hits: number | null;
+}
+
+/** A loss this many times the first one will not come back. */
+const exploded = 1e4;
+
+/** A compiled program with its state: each `step` is one run of onnxruntime. */
+export class Trainer {
+  readonly program: Program;
+  readonly optimizer: Optimizer;
+  readonly #session: Session;
+  #state: TrainingState;
+  /** The newest state that is known to give a finite loss. */
+  #good: TrainingState;
+  #limit: number | null = null;
+
+  private constructor(program: Program, optimizer: Optimizer, session: Session, state: TrainingState) {
+    this.program = program;
+    this.optimizer = optimizer;
+    this.#session = session;
+    this.#state = state;
+    this.#good = state;
+  }
+
+  /** Loads the program. `parameters` and `running` are the vectors to start from, as `gather` makes them. */
+  static async create(
+    program: Program,
+    optimizer: Optimizer,
+    start: { parameters: Float32Array; running: Float32Array; mask?: Float32Array },
+    engine: Engine,
+    threads?: number,
+  ): Promise<Trainer> {
+    const session = await engine.load(program.bytes, { threads });
+    const vectors: Record<string, Float32Array> = {};
+    for (const { input, size } of program.state) vectors[input] = new Float32Array(size);
+    vectors[inputNames.parameters] = start.parameters;
+    if (program.running.size > 0) vectors[inputNames.running] = start.running;
+    return new Trainer(program, optimizer, session, { step: 0, vectors, mask: start.mask ?? null });
+  }
+
+  get state(): TrainingState {
+    return this.#state;
+  }
+
+  /** Continues from another state of the same program: a checkpoint, or one with a new mask. */
+  set state(state: TrainingState) {
+    this.#state = state;
+    this.#good = state;
+  }
+
+  /** The parameters as the network uses them: masked. */
+  get weights(): Float32Array {
+    return effectiveWeights(this.#good);
+  }
+
+  /** Running statistics of BatchNormalization, laid out as `program.running`. */
+  get running(): Float32Array {
+    return this.#good.vectors[inputNames.running] ?? new Float32Array(0);
+  }
+
+  /**
+   * One step. `rate` is the learning rate.
+   * Throws `diverged` when the loss is no longer finite or has exploded; the state is then the last good one.
+   */
+  async step(
+    inputs: readonly Tensor[],
+    targets: Partial<Record<TargetKind, Tensor>>,
+    rate: number,
+  ): Promise<StepResult> {
+    const { program } = this;
+    const { step, vectors, mask } = this.#state;
+    const feeds: Tensors = {};
+    for (const [i, name] of program.inputs.entries()) feeds[name] = inputs[i];
+    for (const kind of program.targets) {
+      const target = targets[kind];
+      if (!target)
+        throw new EspalierError("bad-data", `the loss needs targets of the kind '${kind}', the data have none`);
+      feeds[inputNames.target(kind)] = target;
+    }
+    for (const [name, value] of Object.entries(this.optimizer.scalars(step + 1, rate))) {
+      feeds[inputNames.scalar(name)] = floatScalar(value);
+    }
+    for (const [name, vector] of Object.entries(vectors)) feeds[name] = floatTensor([vector.length], vector);
+    if (mask) feeds[inputNames.mask] = floatTensor([mask.length], mask);
+
+    const results = await this.#session.run(feeds);
+    const loss = toFloat32(results[program.lossOutput])[0];
+    this.#limit ??= exploded * Math.max(1, Math.abs(loss));
+    if (!(Math.abs(loss) <= this.#limit)) {
+      this.#state = this.#good;
+      throw new EspalierError("diverged", `the loss became ${loss} at step ${step + 1}`, {
+        hint: "Lower the learning rate, or clip the gradient.",
+      });
+    }
+    this.#good = this.#state;
+    const next: Record<string, Float32Array> = {};
+    for (const { input, output } of program.state) next[input] = toFloat32(results[output]);
+    this.#state = { step: step + 1, vectors: next, mask };
+    return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
+  }
+
+  async release(): Promise<void> {
+    await this.#session.release();
+  }
+}
+
+/** Parameters times mask. */
+export function effectiveWeights({ vectors, mask }: TrainingState): Float32Array {
+  const parameters = vectors[inputNames.parameters];
+  return mask ? parameters.map((value, i) => value * mask[i]) : parameters;
+}
