@@ -23,7 +23,9 @@ export type DType =
   | "uint4"
   | "int4"
   | "float4e2m1"
-  | "float8e8m0";
+  | "float8e8m0"
+  | "uint2"
+  | "int2";
 
 export type TypedArray =
   | Float32Array
@@ -42,7 +44,7 @@ interface DTypeFacts {
   code: number;
   /** Bits of one element; 0 for strings. */
   bits: number;
-  /** The array that holds the elements; 4-bit types stay packed two to a byte, complex ones as pairs. */
+  /** The array that holds the elements; types below 8 bits stay packed, complex ones as pairs. */
   array: TypedArrayConstructor;
 }
 
@@ -84,6 +86,8 @@ export const dtypes: Record<DType, DTypeFacts> = {
   int4: { code: 22, bits: 4, array: Uint8Array },
   float4e2m1: { code: 23, bits: 4, array: Uint8Array },
   float8e8m0: { code: 24, bits: 8, array: Uint8Array },
+  uint2: { code: 25, bits: 2, array: Uint8Array },
+  int2: { code: 26, bits: 2, array: Uint8Array },
 };
 
 const byCode = new Map(Object.entries(dtypes).map(([name, facts]) => [facts.code, name as DType]));

@@ -24,18 +24,36 @@ export interface ErrorFields {
  */
 export class EspalierError extends Error {
   readonly code: ErrorCode;
+  readonly what: string;
   readonly who: string | undefined;
   readonly hint: string | undefined;
 
   constructor(code: ErrorCode, what: string, fields: ErrorFields = {}) {
-    const { who, hint, cause } = fields;
-    const sentence = /[.!?]$/.test(what) ? what : `${what}.`;
+    const { hint, cause } = fields;
+    const said = printable(what, 1000);
+    const who = fields.who === undefined ? undefined : printable(fields.who, 500);
+    const sentence = /[.!?]$/.test(said) ? said : `${said}.`;
     super(`${who ? `${who}: ` : ""}${sentence}${hint ? ` ${hint}` : ""}`, cause === undefined ? undefined : { cause });
     this.name = "EspalierError";
     this.code = code;
+    this.what = said;
     this.who = who;
     this.hint = hint;
   }
+}
+
+/** A name out of a file, quoted for a message: cut to 80 characters, nothing in it that moves a terminal's cursor. */
+export function quoted(name: string): string {
+  return `'${printable(name, 80)}'`;
+}
+
+/** One line: line breaks as spaces, other control characters as \\u escapes, the middle left out beyond `limit`. */
+function printable(text: string, limit: number): string {
+  const half = Math.floor(limit / 2) - 1;
+  const short = text.length > limit ? `${text.slice(0, half)}…${text.slice(-half)}` : text;
+  return short
+    .replace(/[\t\n\r]+/g, " ")
+    .replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (c) => `\\u${c.codePointAt(0)?.toString(16).padStart(4, "0")}`);
 }
 
 /** The message of anything that was thrown. */

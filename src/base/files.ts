@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writevSync } from "node:fs";
+import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writevSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { EspalierError, messageOf } from "./errors.js";
 
@@ -10,14 +10,16 @@ export interface WriteOptions {
 
 /** Throws unless `path` is free or `force` is set. Call it before long work, so that nothing is computed in vain. */
 export function assertWritable(path: string, { force = false }: WriteOptions = {}): void {
-  if (existsSync(path) && !force) {
+  const there = statSync(path, { throwIfNoEntry: false });
+  if (there?.isDirectory()) {
+    throw new EspalierError("bad-usage", "it is a folder, not a file", { who: path, hint: "Name a file in it." });
+  }
+  if (there && !force) {
     throw new EspalierError("bad-usage", "the file exists already", { who: path, hint: "Give --force to replace it." });
   }
-  if (!existsSync(dirname(path))) {
-    throw new EspalierError("io", `the folder ${dirname(path)} does not exist`, {
-      who: path,
-      hint: "Create it first.",
-    });
+  const folder = dirname(path);
+  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+    throw new EspalierError("io", `the folder ${folder} does not exist`, { who: path, hint: "Create it first." });
   }
 }
 
@@ -26,28 +28,80 @@ export function assertWritable(path: string, { force = false }: WriteOptions = {
  * A full disk, a crash or Ctrl-C leaves the old file, or none, never half of a new one.
  */
 export function writeFileAtomic(path: string, chunks: Iterable<Uint8Array>, options: WriteOptions = {}): void {
-  assertWritable(path, options);
-  const temporary = join(dirname(path), `.${basename(path)}.${randomBytes(4).toString("hex")}.tmp`);
-  let file: number | undefined;
+  writeFilesAtomic([{ path, chunks }], options);
+}
+
+/**
+ * Writes several files that belong together. All are complete before the first takes its name, in the given order:
+ * put the one that refers to the others last.
+ */
+export function writeFilesAtomic(
+  files: readonly { path: string; chunks: Iterable<Uint8Array> }[],
+  options: WriteOptions = {},
+): void {
+  for (const { path } of files) assertWritable(path, options);
+  const written: { path: string; temporary: string }[] = [];
+  let at = "";
   try {
-    file = openSync(temporary, "wx");
-    for (const chunk of chunks) writeWhole(file, chunk);
-    fsyncSync(file);
-    closeSync(file);
-    file = undefined;
-    renameSync(temporary, path);
+    for (const { path, chunks } of files) {
+      at = path;
+      const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(4).toString("hex")}.tmp`);
+      written.push({ path, temporary });
+      writeNew(temporary, chunks);
+    }
+    for (const { path, temporary } of written) {
+      at = path;
+      renameSync(temporary, path);
+    }
   } catch (error) {
-    if (file !== undefined) closeSync(file);
-    rmSync(temporary, { force: true });
+    for (const { temporary } of written) rmSync(temporary, { force: true });
     if (error instanceof EspalierError) throw error;
-    throw new EspalierError("io", `cannot write: ${messageOf(error)}`, { who: path, cause: error });
+    throw new EspalierError("io", `cannot write: ${messageOf(error)}`, { who: at, cause: error });
   }
 }
 
-function writeWhole(file: number, chunk: Uint8Array): void {
-  // One write call moves at most 2 GiB, and may move less than asked.
-  const limit = 2 ** 30;
-  for (let offset = 0; offset < chunk.byteLength; ) {
-    offset += writevSync(file, [chunk.subarray(offset, Math.min(offset + limit, chunk.byteLength))]);
+function writeNew(path: string, chunks: Iterable<Uint8Array>): void {
+  const file = openSync(path, "wx");
+  try {
+    for (const batch of batches(chunks)) writeWhole(file, batch);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
+
+/**
+ * One system call writes many small chunks: a model has thousands of them between its tensors. Systems take at most
+ * 1,024 chunks and 2 GiB in a call.
+ */
+function* batches(chunks: Iterable<Uint8Array>): Generator<Uint8Array[]> {
+  const large = 2 ** 20;
+  const mostBytes = 2 ** 30;
+  let small: Uint8Array[] = [];
+  let held = 0;
+  for (const chunk of chunks) {
+    if (chunk.byteLength < large) {
+      small.push(chunk);
+      held += chunk.byteLength;
+      if (small.length < 1000 && held < large) continue;
+    }
+    if (small.length > 0) yield small;
+    small = [];
+    held = 0;
+    if (chunk.byteLength < large) continue;
+    for (let at = 0; at < chunk.byteLength; at += mostBytes) yield [chunk.subarray(at, at + mostBytes)];
+  }
+  if (small.length > 0) yield small;
+}
+
+/** A call may write less than asked. */
+function writeWhole(file: number, chunks: readonly Uint8Array[]): void {
+  let rest = [...chunks];
+  while (rest.length > 0) {
+    let written = writevSync(file, rest);
+    let whole = 0;
+    while (whole < rest.length && written >= rest[whole].byteLength) written -= rest[whole++].byteLength;
+    rest = rest.slice(whole);
+    if (rest.length > 0) rest[0] = rest[0].subarray(written);
   }
 }

@@ -73,7 +73,7 @@ export function sizeOf(dims: readonly number[]): number {
   return size;
 }
 
-/** Bytes that ONNX needs for a tensor: int4 [3] -> 2. */
+/** Bytes that ONNX needs for a tensor, the last byte of packed types possibly filled in part: int4 [3] -> 2. */
 export function byteLengthOf(dtype: DType, dims: readonly number[]): number {
   return Math.ceil((sizeOf(dims) * dtypes[dtype].bits) / 8);
 }
@@ -93,23 +93,24 @@ export function intTensor(values: readonly number[], dims: readonly number[] = [
 
 const maxInt64 = 2n ** 63n - 1n;
 
-function toInt64(value: number): bigint {
+/** A whole number as int64; what lies beyond its ends, infinities too, clamps to them. Throws `bad-usage` for others. */
+export function toInt64(value: number): bigint {
   if (value >= 2 ** 63) return maxInt64;
   if (value <= -(2 ** 63)) return -maxInt64 - 1n;
+  if (!Number.isInteger(value)) throw new EspalierError("bad-usage", `${value} is not a whole number`);
   return BigInt(value);
 }
 
-/** The elements as float32. A `float` tensor is not copied; the caller must not write to the result. */
+/**
+ * The elements as float32. A `float` tensor is not copied; the caller must not write to the result.
+ * Throws `unsupported` for strings, complex numbers and the 8-bit and 4-bit float types.
+ */
 export function toFloat32(tensor: Tensor): Float32Array {
   const { array, dtype } = tensor;
   if (array instanceof Float32Array && dtype === "float") return array;
   if (dtype === "float16") return Float32Array.from(array as Uint16Array, decodeFloat16);
   if (dtype === "bfloat16") return Float32Array.from(array as Uint16Array, decodeBfloat16);
-  if (dtype === "complex64" || dtype === "complex128" || dtype === "string" || dtypes[dtype].bits < 8) {
-    throw new EspalierError("unsupported", `a ${dtype} tensor has no plain numbers`);
-  }
-  if (dtype.startsWith("float8")) throw new EspalierError("unsupported", `${dtype} tensors cannot be read as numbers`);
-  return Float32Array.from(array as Float64Array, Number);
+  return Float32Array.from(numbersOf(tensor), Number);
 }
 
 /** A tensor of the float type `dtype` with these values, rounded to nearest. */
@@ -128,15 +129,43 @@ export function fromFloat32(dtype: DType, dims: readonly number[], values: Float
   }
 }
 
-/** The elements as numbers; int64 values beyond 2^53 lose their last digits. */
+/** The elements as numbers; int64 values beyond 2^53 lose their last digits. Throws like `toFloat32`. */
 export function toNumbers(tensor: Tensor): number[] {
-  const { array } = tensor;
-  if (array instanceof BigInt64Array || array instanceof BigUint64Array) return Array.from(array, Number);
-  return Array.from(toFloatOrInt(tensor));
+  const { dtype } = tensor;
+  if (dtype === "float16" || dtype === "bfloat16") return Array.from(toFloat32(tensor));
+  return Array.from(numbersOf(tensor), Number);
 }
 
-function toFloatOrInt(tensor: Tensor): Iterable<number> {
+/** The elements, where each is a number of its own in `array` or a whole number of few bits. */
+function numbersOf(tensor: Tensor): ArrayLike<number | bigint> {
   const { dtype, array } = tensor;
-  if (dtype === "float16" || dtype === "bfloat16") return toFloat32(tensor);
-  return array as Exclude<TypedArray, BigInt64Array | BigUint64Array>;
+  switch (dtype) {
+    case "int4":
+    case "uint4":
+    case "int2":
+    case "uint2":
+      return unpack(array as Uint8Array, dtypes[dtype].bits, tensor.size, dtype.startsWith("int"));
+    case "string":
+    case "complex64":
+    case "complex128":
+    case "float8e4m3fn":
+    case "float8e4m3fnuz":
+    case "float8e5m2":
+    case "float8e5m2fnuz":
+    case "float8e8m0":
+    case "float4e2m1":
+      throw new EspalierError("unsupported", `a ${dtype} tensor cannot be read as plain numbers`);
+    default:
+      return array;
+  }
+}
+
+/** Elements of few bits, the first in the lowest bits: signed 4-bit [1, -1] is the byte 0xf1. */
+function unpack(bytes: Uint8Array, bits: number, size: number, signed: boolean): Int8Array {
+  const perByte = 8 / bits;
+  const shift = 8 - bits;
+  return Int8Array.from({ length: size }, (_, i) => {
+    const top = (bytes[Math.floor(i / perByte)] << (shift - (i % perByte) * bits)) & 0xff;
+    return signed ? (top << 24) >> (24 + shift) : top >> shift;
+  });
 }

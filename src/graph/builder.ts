@@ -85,7 +85,8 @@ export class Builder {
 
   #shared(key: string, make: () => Tensor): Value {
     let value = this.#scalars.get(key);
-    if (!value) {
+    // A clean-up between two calls may have removed it as unused.
+    if (!value || this.graph.values.get(value.name) !== value) {
       value = this.constant(make());
       this.#scalars.set(key, value);
     }

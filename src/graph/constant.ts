@@ -9,8 +9,25 @@ export function constantOf(value: Value | null): Tensor | null {
   if (!value) return null;
   if (value.initializer) return value.initializer;
   const node = value.producer;
-  return node && isConstantNode(node) ? attributeTensor([...node.attributes.values()][0]) : null;
+  if (!node || !isConstantNode(node)) return null;
+  for (const name of constantAttributes) {
+    const tensor = attributeTensor(node.attributes.get(name));
+    if (tensor) return tensor;
+  }
+  return null;
 }
+
+/** The attributes of a Constant node that say its value; a node has one of them. */
+export const constantAttributes = [
+  "value",
+  "sparse_value",
+  "value_float",
+  "value_floats",
+  "value_int",
+  "value_ints",
+  "value_string",
+  "value_strings",
+] as const;
 
 /** Every constant of a graph and of the graphs nested in it, with the value that carries it. */
 export function* constants(graph: Graph): Generator<{ value: Value; tensor: Tensor }> {

@@ -1,10 +1,11 @@
-import { EspalierError } from "../base/errors.js";
+import { EspalierError, quoted } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
 import { attr } from "./attribute.js";
-import { isConstantNode } from "./constant.js";
-import { type Attribute, type Attributes, Graph, type Model, Node, Value, type ValueType } from "./ir.js";
+import { constantAttributes, isConstantNode } from "./constant.js";
+import { type Attribute, type Attributes, bodiesOf, Graph, type Model, Node, Value, type ValueType } from "./ir.js";
 
-// The only functions that change a graph. They keep producer and use links true.
+// The only functions that change a graph. They keep producer, use and output links true, and check before they change
+// anything, so that a refused edit leaves the graph as it was.
 
 /** What the classes of ir.ts show as read-only, opened for this file. */
 type Open<T> = { -readonly [K in keyof T]: T[K] };
@@ -13,7 +14,11 @@ const outputsOf = (holder: Node | Graph) => holder.outputs as (Value | null)[];
 const nodesOf = (graph: Graph) => graph.nodes as Set<Node>;
 const valuesOf = (graph: Graph) => graph.values as Map<string, Value>;
 const usesOf = (value: Value) => value.uses as Set<Node>;
+const returnedByOf = (value: Value) => value.returnedBy as Set<Graph>;
 const attributesOf = (node: Node) => node.attributes as Map<string, Attribute>;
+
+/** Every name a model ever had, nested graphs included: what `freshName` must not give again. */
+const names = new WeakMap<Model, Set<string>>();
 
 /** Keeps the source message of an element, for the writer. */
 export function setOrigin(element: Value | Node | Graph | Model, origin: unknown): void {
@@ -22,6 +27,11 @@ export function setOrigin(element: Value | Node | Graph | Model, origin: unknown
 
 export function setOpset(model: Model, domain: string, version: number): void {
   (model.opsets as Map<string, number>).set(domain, version);
+}
+
+/** Replaces all operator sets; the order is the file's. */
+export function setOpsets(model: Model, opsets: ReadonlyMap<string, number>): void {
+  (model as Open<Model>).opsets = new Map(opsets);
 }
 
 export function setIrVersion(model: Model, version: number): void {
@@ -35,19 +45,32 @@ export function createSubgraph(outer: Graph, name: string): Graph {
 
 /** A new value; the name must be free in this graph. */
 export function addValue(graph: Graph, name: string, type: ValueType | null = null): Value {
-  if (graph.values.has(name)) {
-    throw new EspalierError("bad-model", `the name '${name}' is defined twice`, { who: `graph '${graph.name}'` });
-  }
+  if (graph.values.has(name)) throw definedTwice(name, `graph ${quoted(graph.name)}`);
   const value = new Value(graph, name);
   (value as Open<Value>).type = type;
   valuesOf(graph).set(name, value);
+  namesOf(graph.model).add(name);
   return value;
 }
 
-/** `hint` itself if it is free in this graph and those around it, else `hint_1`, `hint_2`, ... */
+function definedTwice(name: string, who: string): EspalierError {
+  return new EspalierError("bad-model", `the name ${quoted(name)} is defined twice`, { who });
+}
+
+function namesOf(model: Model): Set<string> {
+  let taken = names.get(model);
+  if (!taken) {
+    taken = new Set();
+    names.set(model, taken);
+  }
+  return taken;
+}
+
+/** `hint` itself if no value of the model has that name, bodies of nodes included, else `hint_0`, `hint_1`, ... */
 export function freshName(graph: Graph, hint: string): string {
+  const taken = namesOf(graph.model);
   let name = hint;
-  while (graph.find(name)) name = `${hint}_${graph.model.nextId()}`;
+  while (taken.has(name)) name = `${hint}_${graph.model.nextId()}`;
   return name;
 }
 
@@ -55,18 +78,29 @@ export function setType(value: Value, type: ValueType | null): void {
   (value as Open<Value>).type = type;
 }
 
-/** Gives a value its constant, wherever it is kept: the initializer, or the Constant node that produces it. */
+/**
+ * Gives a value its constant, wherever it is kept: the initializer, or the Constant node that produces it.
+ * A declared type the tensor does not fit is replaced by the tensor's.
+ */
 export function setConstant(value: Value, tensor: Tensor): void {
   const node = value.producer;
-  if (!node) {
+  if (node) {
+    if (!isConstantNode(node)) {
+      throw new EspalierError("bad-usage", `${quoted(value.name)} is computed by ${node.label}, it holds no constant`);
+    }
+    for (const name of constantAttributes) attributesOf(node).delete(name);
+    attributesOf(node).set("value", attr.tensor(tensor));
+  } else {
     (value as Open<Value>).initializer = tensor;
-    return;
   }
-  if (!isConstantNode(node)) {
-    throw new EspalierError("bad-usage", `'${value.name}' is computed by ${node.label}, it holds no constant`);
-  }
-  attributesOf(node).clear();
-  attributesOf(node).set("value", attr.tensor(tensor));
+  if (!value.type || !fits(tensor, value.type)) setType(value, { dtype: tensor.dtype, dims: tensor.dims });
+}
+
+function fits(tensor: Tensor, { dtype, dims }: ValueType): boolean {
+  if (dtype !== tensor.dtype) return false;
+  return (
+    !dims || (dims.length === tensor.dims.length && dims.every((d, i) => typeof d !== "number" || d === tensor.dims[i]))
+  );
 }
 
 /** Makes an initializer a plain value again, for example to feed it from outside. */
@@ -75,27 +109,53 @@ export function clearConstant(value: Value): void {
 }
 
 export function addInitializer(graph: Graph, name: string, tensor: Tensor): Value {
-  const value = addValue(graph, name, { dtype: tensor.dtype, dims: tensor.dims });
+  const value = addValue(graph, name);
   setConstant(value, tensor);
   return value;
 }
 
 export function addGraphInput(graph: Graph, value: Value): void {
+  if (value.graph !== graph || value.producer || value.isGraphInput) {
+    throw new EspalierError(
+      "bad-usage",
+      `${quoted(value.name)} cannot become an input of graph ${quoted(graph.name)}`,
+      {
+        hint: "An input is a value of the graph itself that no node computes, and is listed once.",
+      },
+    );
+  }
   inputsOf(graph).push(value);
+  (value as Open<Value>).isGraphInput = true;
 }
 
 export function removeGraphInput(graph: Graph, value: Value): void {
   const list = inputsOf(graph);
   const at = list.indexOf(value);
-  if (at >= 0) list.splice(at, 1);
+  if (at < 0) return;
+  list.splice(at, 1);
+  (value as Open<Value>).isGraphInput = false;
 }
 
 export function addGraphOutput(graph: Graph, value: Value): void {
+  assertVisible(value, graph);
   outputsOf(graph).push(value);
+  returnedByOf(value).add(graph);
 }
 
 export function setGraphOutputs(graph: Graph, values: readonly Value[]): void {
+  for (const value of values) assertVisible(value, graph);
+  for (const value of graph.outputs) returnedByOf(value).delete(graph);
   outputsOf(graph).splice(0, graph.outputs.length, ...values);
+  for (const value of values) returnedByOf(value).add(graph);
+}
+
+/** A graph reads its own values and those of the graphs around it. */
+function assertVisible(value: Value, graph: Graph): void {
+  for (let at: Graph | null = graph; at; at = at.outer) if (at === value.graph) return;
+  throw new EspalierError(
+    "bad-usage",
+    `${quoted(value.name)} of graph ${quoted(value.graph.name)} cannot be read in graph ${quoted(graph.name)}`,
+  );
 }
 
 export interface NodeFields {
@@ -106,29 +166,38 @@ export interface NodeFields {
   attributes?: Attributes;
 }
 
-/** Appends a node. Its outputs must have no producer yet. */
+/** Appends a node. Its outputs must be values of this graph, have no producer yet, and differ from each other. */
 export function addNode(graph: Graph, type: string, fields: NodeFields): Node {
   const node = new Node(graph, type, fields.domain ?? "", fields.name ?? "");
-  for (const [index, input] of fields.inputs.entries()) setInput(node, index, input);
+  const outputs = new Set<Value>();
   for (const output of fields.outputs) {
-    outputsOf(node).push(output);
     if (!output) continue;
-    if (output.producer || output.initializer) {
-      throw new EspalierError("bad-model", `the name '${output.name}' is defined twice`, { who: node.label });
+    if (output.graph !== graph) assertVisible(output, graph);
+    if (output.graph !== graph || output.producer || output.initializer || output.isGraphInput || outputs.has(output)) {
+      throw definedTwice(output.name, node.label);
     }
-    (output as Open<Value>).producer = node;
+    outputs.add(output);
   }
-  for (const [name, attribute] of Object.entries(fields.attributes ?? {})) setAttribute(node, name, attribute);
+  for (const input of fields.inputs) if (input) assertVisible(input, graph);
+  const attributes = Object.entries(fields.attributes ?? {});
+  for (const [, attribute] of attributes) assertOwnBodies(node, attribute);
+
+  for (const [index, input] of fields.inputs.entries()) setInput(node, index, input);
+  outputsOf(node).push(...fields.outputs);
+  for (const output of outputs) (output as Open<Value>).producer = node;
+  for (const [name, attribute] of attributes) setAttribute(node, name, attribute);
   nodesOf(graph).add(node);
   return node;
 }
 
-/** Rewires one input; `index` may be one past the end. */
+/** Rewires one input; inputs between the last one and `index` become absent. */
 export function setInput(node: Node, index: number, value: Value | null): void {
+  if (value) assertVisible(value, node.graph);
   const inputs = inputsOf(node);
+  while (inputs.length < index) inputs.push(null);
   const before = inputs[index];
   inputs[index] = value;
-  if (before && !inputs.includes(before)) usesOf(before).delete(node);
+  if (before && before !== value && !inputs.includes(before)) usesOf(before).delete(node);
   if (value) usesOf(value).add(node);
 }
 
@@ -154,12 +223,32 @@ export function truncateInputs(node: Node, count: number): void {
 
 /** Drops trailing outputs so that `count` stay; the dropped ones must be unused. */
 export function truncateOutputs(node: Node, count: number): void {
-  for (const output of outputsOf(node).splice(count)) if (output) removeValue(output);
+  const dropped = node.outputs.slice(count).filter((output) => output !== null);
+  for (const output of dropped) assertUnread(output);
+  for (const output of dropped) removeValue(output);
+  outputsOf(node).splice(count);
 }
 
+/** Sets an attribute, or removes it. A body that falls out no longer reads the values around it. */
 export function setAttribute(node: Node, name: string, attribute: Attribute | null): void {
+  if (attribute) assertOwnBodies(node, attribute);
+  const before = node.attributes.get(name);
   if (attribute) attributesOf(node).set(name, attribute);
   else attributesOf(node).delete(name);
+  const now = attribute ? bodiesOf(attribute) : [];
+  for (const body of now) (body as Open<Graph>).owner = node;
+  if (before) for (const body of bodiesOf(before)) if (!now.includes(body)) release(body, node);
+}
+
+/** A body sees the values around it through `outer`, so that it cannot move to a node of another graph. */
+function assertOwnBodies(node: Node, attribute: Attribute): void {
+  for (const body of bodiesOf(attribute)) {
+    if (body.outer === node.graph) continue;
+    throw new EspalierError("bad-usage", `the graph ${quoted(body.name)} was made for another graph than the node's`, {
+      who: node.label,
+      hint: "Build bodies with createSubgraph(node.graph, name).",
+    });
+  }
 }
 
 /** Changes which operator a node calls; inputs and outputs stay. */
@@ -169,15 +258,35 @@ export function setOperator(node: Node, type: string, domain = ""): void {
   open.domain = domain;
 }
 
-/** Everyone who reads `from`, graph outputs included, reads `to` instead. Names of graph outputs move along. */
+/**
+ * Everyone who reads `from`, graph outputs included, reads `to` instead; only the node that computes `to` goes on
+ * reading `from`, so that `to` may be made from it. A graph output keeps its name: `to` takes it over, or, where `to`
+ * cannot (a graph input, an output already, a value from around the graph), an Identity node carries it.
+ */
 export function replaceUses(from: Value, to: Value): void {
-  for (const node of [...from.uses]) {
+  if (from === to) return;
+  const readers = [...from.uses].filter((node) => node !== to.producer);
+  for (const node of readers) assertVisible(to, node.graph);
+  for (const graph of from.returnedBy) assertVisible(to, graph);
+  for (const node of readers) {
     for (const [index, input] of node.inputs.entries()) if (input === from) setInput(node, index, to);
   }
-  const outputs = outputsOf(from.graph);
-  if (!outputs.includes(from)) return;
-  for (const [index, output] of outputs.entries()) if (output === from) outputs[index] = to;
-  if (to.graph === from.graph && !to.isGraphInput && !to.initializer) swapNames(from, to);
+  for (const graph of [...from.returnedBy]) {
+    const own = from.graph === graph;
+    const takesOver = to.graph === graph && !to.isGraphInput && !to.returnedBy.has(graph);
+    const output = own && !takesOver ? identity(graph, to) : to;
+    setGraphOutputs(
+      graph,
+      graph.outputs.map((value) => (value === from ? output : value)),
+    );
+    if (own) swapNames(from, output);
+  }
+}
+
+function identity(graph: Graph, of: Value): Value {
+  const output = addValue(graph, freshName(graph, of.name), of.type);
+  addNode(graph, "Identity", { name: output.name, inputs: [of], outputs: [output] });
+  return output;
 }
 
 /** Gives a value another name, which must be free in its graph. */
@@ -197,34 +306,48 @@ function swapNames(a: Value, b: Value): void {
   values.set(nameA, b).set(nameB, a);
 }
 
-/** Removes a node and its outputs; nobody may read them any more. */
+/** Removes a node, its bodies and its outputs; nobody may read these any more. */
 export function removeNode(node: Node): void {
+  for (const output of node.outputs) if (output) assertUnread(output);
+  nodesOf(node.graph).delete(node);
   for (const output of node.outputs) if (output) removeValue(output);
   for (const input of node.inputs) if (input) usesOf(input).delete(node);
-  for (const body of node.subgraphs) releaseCaptures(body);
-  nodesOf(node.graph).delete(node);
+  for (const body of node.subgraphs) release(body, node);
 }
 
-/** A removed body no longer reads the values around it. */
-function releaseCaptures(body: Graph): void {
+/** A body that `owner` gives up no longer reads the values around it, unless another node has taken it meanwhile. */
+function release(body: Graph, owner: Node): void {
+  if (body.owner !== owner) return;
+  (body as Open<Graph>).owner = null;
+  for (const output of body.outputs) if (output.graph !== body) returnedByOf(output).delete(body);
   for (const node of body.nodes) {
     for (const input of node.inputs) if (input && input.graph !== body) usesOf(input).delete(node);
-    for (const inner of node.subgraphs) releaseCaptures(inner);
+    for (const inner of node.subgraphs) release(inner, node);
   }
 }
 
 /** Removes a value that nobody reads: an unused initializer, an unused optional output. */
 export function removeValue(value: Value): void {
-  if (value.uses.size > 0 || value.isGraphOutput) {
-    throw new EspalierError("bad-usage", `'${value.name}' is still read, it cannot be removed`);
-  }
+  assertUnread(value);
+  const node = value.producer;
+  if (node?.graph.nodes.has(node)) outputsOf(node)[node.outputs.indexOf(value)] = null;
   valuesOf(value.graph).delete(value.name);
+}
+
+function assertUnread(value: Value): void {
+  const reader = [...value.uses][0]?.label;
+  const why =
+    reader ?? (value.returnedBy.size > 0 ? "as a graph output" : value.isGraphInput ? "as a graph input" : null);
+  if (why === null) return;
+  throw new EspalierError("bad-usage", `${quoted(value.name)} cannot be removed, it is still needed (${why})`);
 }
 
 /** Puts the nodes in the given order, which must hold each of them once. */
 export function reorderNodes(graph: Graph, order: readonly Node[]): void {
   const nodes = nodesOf(graph);
-  if (order.length !== nodes.size) throw new EspalierError("bad-usage", "the new order lacks nodes");
+  if (order.length !== nodes.size || new Set(order).size !== nodes.size || !order.every((node) => nodes.has(node))) {
+    throw new EspalierError("bad-usage", "the new order must hold each node of the graph once");
+  }
   nodes.clear();
   for (const node of order) nodes.add(node);
 }

@@ -1,5 +1,5 @@
 import type { DType } from "../base/dtype.js";
-import { EspalierError } from "../base/errors.js";
+import { EspalierError, quoted } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
 
 /** The value behind each kind of attribute. Integers are numbers: int64 beyond 2^53 loses its last digits. */
@@ -59,6 +59,9 @@ export class Value {
   readonly producer: Node | null = null;
   /** Nodes that read it, those of nested graphs included; each once, however often it reads it. */
   readonly uses: ReadonlySet<Node> = new Set();
+  /** The graphs that list it as an output: its own, or a body of a node that hands an outer value on. */
+  readonly returnedBy: ReadonlySet<Graph> = new Set();
+  readonly isGraphInput: boolean = false;
   /** The constant it holds, when it is an initializer. */
   readonly initializer: Tensor | null = null;
   /** The declared type, when the file or the trace knows it. */
@@ -71,12 +74,8 @@ export class Value {
     this.name = name;
   }
 
-  get isGraphInput(): boolean {
-    return this.graph.inputs.includes(this);
-  }
-
   get isGraphOutput(): boolean {
-    return this.graph.outputs.includes(this);
+    return this.returnedBy.has(this.graph);
   }
 }
 
@@ -102,7 +101,7 @@ export class Node {
   /** `Conv 'layer1.conv2'`: how messages name the node. */
   get label(): string {
     const name = this.name || this.outputs.find((output) => output !== null)?.name || "";
-    return `${this.domain ? `${this.domain}.` : ""}${this.type} '${name}'`;
+    return `${this.domain ? `${this.domain}.` : ""}${this.type} ${quoted(name)}`;
   }
 
   /** The attribute's value, or undefined when absent. Throws when it has another kind than asked for. */
@@ -138,12 +137,17 @@ export class Node {
   /** The graphs held in attributes: bodies of If, Loop, Scan. */
   get subgraphs(): Graph[] {
     const found: Graph[] = [];
-    for (const attribute of this.attributes.values()) {
-      if (attribute.kind === "graph") found.push(attribute.value);
-      else if (attribute.kind === "graphs") found.push(...attribute.value);
-    }
+    for (const attribute of this.attributes.values()) found.push(...bodiesOf(attribute));
     return found;
   }
+}
+
+const noBodies: readonly Graph[] = [];
+
+/** The graphs an attribute holds. */
+export function bodiesOf(attribute: Attribute): readonly Graph[] {
+  if (attribute.kind === "graph") return [attribute.value];
+  return attribute.kind === "graphs" ? attribute.value : noBodies;
 }
 
 /** The main graph or the body of a control-flow node. Bodies may read the values of the graphs around them. */
@@ -151,10 +155,12 @@ export class Graph {
   readonly model: Model;
   /** The graph around this one; null for the main graph. */
   readonly outer: Graph | null;
+  /** The node that holds this body in an attribute; null for the main graph and for a body not yet given away. */
+  readonly owner: Node | null = null;
   readonly name: string;
   readonly inputs: readonly Value[] = [];
   readonly outputs: readonly Value[] = [];
-  /** In an order that can run as long as only `edit.ts` touches it or `sortNodes` was called. */
+  /** In an order that can run after reading and after `sortNodes`; an edit may leave another one. */
   readonly nodes: ReadonlySet<Node> = new Set();
   /** Every value that lives here, by name. */
   readonly values: ReadonlyMap<string, Value> = new Map();

@@ -1,6 +1,6 @@
 import { EspalierError } from "../base/errors.js";
 import { reorderNodes } from "./edit.js";
-import type { Graph, Node, Value } from "./ir.js";
+import { bodiesOf, type Graph, type Node, type Value } from "./ir.js";
 
 /** Every node of a graph and of the graphs nested in it, outer before inner. */
 export function* allNodes(graph: Graph): Generator<Node> {
@@ -36,6 +36,7 @@ export function readsOf(node: Node): Set<Value> {
  * an order keep their places. Throws `bad-model` when the graph has a cycle.
  */
 export function topologicalOrder(graph: Graph): Node[] {
+  if (isSorted(graph)) return [...graph.nodes];
   const order: Node[] = [];
   const state = new Map<Node, "open" | "done">();
   for (const root of graph.nodes) {
@@ -68,9 +69,26 @@ export function topologicalOrder(graph: Graph): Node[] {
   return order;
 }
 
+/** Whether every node comes after those it reads from; decided without allocating anything per node. */
+function isSorted(graph: Graph): boolean {
+  const done = new Set<Node>();
+  const ready = (value: Value | null) => !value?.producer || value.graph !== graph || done.has(value.producer);
+  const bodyReady = (body: Graph): boolean =>
+    body.outputs.every(ready) && [...body.nodes].every((node) => node.inputs.every(ready) && bodiesReady(node));
+  const bodiesReady = (node: Node): boolean => {
+    for (const attribute of node.attributes.values()) if (!bodiesOf(attribute).every(bodyReady)) return false;
+    return true;
+  };
+  for (const node of graph.nodes) {
+    if (!node.inputs.every(ready) || !bodiesReady(node)) return false;
+    done.add(node);
+  }
+  return true;
+}
+
 /** Puts the nodes in topological order. */
 export function sortNodes(graph: Graph): void {
-  reorderNodes(graph, topologicalOrder(graph));
+  if (!isSorted(graph)) reorderNodes(graph, topologicalOrder(graph));
 }
 
 /** The values that a loss or an output depends on, itself included. */

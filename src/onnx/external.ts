@@ -1,56 +1,69 @@
-import { closeSync, fstatSync, openSync, readSync, realpathSync } from "node:fs";
-import { dirname, isAbsolute, relative, resolve } from "node:path";
-import { EspalierError, messageOf } from "../base/errors.js";
+import { closeSync, fstatSync, openSync, readSync, realpathSync, type Stats, statSync } from "node:fs";
+import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
+import { EspalierError, messageOf, quoted } from "../base/errors.js";
 import type { ExternalReader } from "./tensor-proto.js";
 
 /**
  * Reads external data of the model at `modelPath`, only from files inside the model's folder: neither `..`, nor an
- * absolute path, nor a symbolic link leads out of it.
+ * absolute path, nor a symbolic link leads out of it. Where the model is itself a link, as in Hugging Face's cache,
+ * its data may also be a link to a file beside the one the model links to.
  */
 export function externalReader(modelPath: string): ExternalReader {
   const folder = realpathSync(dirname(resolve(modelPath)));
+  const folders = [folder, dirname(realpathSync(modelPath))];
+  const seen = new Map<string, Stats>();
   return (location, offset, length, who) => {
-    const inside = (path: string) => {
-      const way = relative(folder, path);
-      return way !== "" && !way.startsWith("..") && !isAbsolute(way);
-    };
     const outside = () =>
-      new EspalierError("bad-model", `its external data '${location}' lies outside the model's folder`, {
+      new EspalierError("bad-model", `its external data ${quoted(location)} lies outside the model's folder`, {
         who,
         hint: "Only files beside the model are read.",
       });
-    const wanted = resolve(folder, location);
-    if (location.includes("\0") || !inside(wanted)) throw outside();
-    let path: string;
-    try {
-      path = realpathSync(wanted);
-    } catch (cause) {
-      throw new EspalierError("bad-model", `its external data '${location}' cannot be read (${messageOf(cause)})`, {
+    const unreadable = (why: string, cause?: unknown) =>
+      new EspalierError("bad-model", `its external data ${quoted(location)} cannot be read (${why})`, {
         who,
         hint: "Keep the data file beside the model.",
         cause,
       });
-    }
-    if (!inside(path)) throw outside();
-    const file = openSync(path, "r");
+    const wanted = resolve(folder, location);
+    if (location.includes("\0") || !isInside(wanted, folder)) throw outside();
+    let file: number | undefined;
     try {
-      const available = fstatSync(file).size - offset;
-      const wantedLength = length ?? available;
-      if (wantedLength > available) {
+      const path = realpathSync(wanted);
+      if (!folders.some((inner) => isInside(path, inner))) throw outside();
+      // Opening a pipe would wait for a writer for ever.
+      if (!statSync(path).isFile()) throw unreadable("it is no file");
+      file = openSync(path, "r");
+      const stats = fstatSync(file);
+      const before = seen.get(path) ?? stats;
+      seen.set(path, before);
+      if (before.ino !== stats.ino || before.mtimeMs !== stats.mtimeMs || before.size !== stats.size) {
+        throw new EspalierError("io", `its external data ${quoted(location)} changed since it was first read`, {
+          who,
+          hint: "Read the model again.",
+        });
+      }
+      if (offset + length > stats.size) {
         throw new EspalierError(
           "bad-model",
-          `needs ${wantedLength} bytes at ${offset} of '${location}', which ends earlier`,
+          `needs bytes ${offset} to ${offset + length} of ${quoted(location)}, which has ${stats.size}`,
           {
             who,
             hint: "The data file is damaged or belongs to another model.",
           },
         );
       }
-      return readRange(file, offset, wantedLength);
+      return readRange(file, offset, length);
+    } catch (error) {
+      throw error instanceof EspalierError ? error : unreadable(messageOf(error), error);
     } finally {
-      closeSync(file);
+      if (file !== undefined) closeSync(file);
     }
   };
+}
+
+function isInside(path: string, folder: string): boolean {
+  const way = relative(folder, path);
+  return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
 }
 
 function readRange(file: number, offset: number, length: number): Uint8Array {
@@ -58,7 +71,7 @@ function readRange(file: number, offset: number, length: number): Uint8Array {
   const limit = 2 ** 30;
   for (let done = 0; done < length; ) {
     const count = readSync(file, bytes, done, Math.min(limit, length - done), offset + done);
-    if (count === 0) break;
+    if (count === 0) throw new Error("it ended early");
     done += count;
   }
   return bytes;

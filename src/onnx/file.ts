@@ -1,23 +1,83 @@
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
+import { basename, dirname, join } from "node:path";
 import { EspalierError, messageOf } from "../base/errors.js";
-import { type WriteOptions, writeFileAtomic } from "../base/files.js";
+import { assertWritable, type WriteOptions, writeFilesAtomic } from "../base/files.js";
 import type { Model } from "../graph/ir.js";
 import { externalReader } from "./external.js";
+import { ExternalData } from "./external-data.js";
 import { parseModel } from "./read.js";
+import { byteLengthOfPieces, fetchPieces } from "./wire.js";
 import { encodeModel } from "./write.js";
 
-/** Reads an ONNX file, external data included. Weights stay in the file's buffer until somebody asks for them. */
+/** Protobuf's limit for a message, and so for an ONNX file without external data. */
+const mostBytes = 2 ** 31 - 1;
+
+export interface WriteModelOptions extends WriteOptions {
+  /** Keep tensors as `sparse_initializer` where that takes fewer bytes. Default false. */
+  sparse?: boolean;
+  /** Keep large tensors in a file beside the model, as models over 2 GiB must. Default false. */
+  externalData?: boolean | ExternalDataOptions;
+}
+
+export interface ExternalDataOptions {
+  /** Tensors of fewer bytes stay in the model. Default 1024. */
+  threshold?: number;
+  /** Name of the data file, which lies in the model's folder. Default: the model's name with `.data` after it. */
+  location?: string;
+}
+
+/**
+ * Reads an ONNX file, external data included. Weights stay in the file's buffer, or in their own file, until somebody
+ * asks for them.
+ */
 export function readModel(path: string): Model {
   let bytes: Uint8Array;
   try {
+    const { size } = statSync(path);
+    if (size > mostBytes) {
+      throw new EspalierError("bad-model", `the file has ${size} bytes, an ONNX file has less than 2 GiB`, {
+        who: path,
+        hint: "Larger models keep their weights as external data in a second file.",
+      });
+    }
     bytes = readFileSync(path);
   } catch (cause) {
+    if (cause instanceof EspalierError) throw cause;
     throw new EspalierError("io", `cannot read the model (${messageOf(cause)})`, { who: path, cause });
   }
   return parseModel(bytes, { who: path, external: externalReader(path) });
 }
 
-/** Writes an ONNX file, whole or not at all. */
-export function writeModel(model: Model, path: string, options: WriteOptions = {}): void {
-  writeFileAtomic(path, encodeModel(model), options);
+/**
+ * Writes an ONNX file and, where asked for, its data file: whole or not at all. Tensors that are not in memory pass
+ * through one by one. After its own data file was replaced, a model that was read from it can no longer fetch weights.
+ */
+export function writeModel(model: Model, path: string, options: WriteModelOptions = {}): void {
+  const { sparse = false, externalData = false } = options;
+  assertWritable(path, options);
+  const external = externalData ? externalLayout(path, externalData === true ? {} : externalData) : null;
+  const pieces = encodeModel(model, { sparse, external });
+  const size = byteLengthOfPieces(pieces);
+  if (size > mostBytes) {
+    throw new EspalierError("unsupported", `the model takes ${size} bytes, an ONNX file must stay below 2 GiB`, {
+      who: path,
+      hint: "Keep its weights in a second file: externalData: true, --external-data on the command line.",
+    });
+  }
+  const files = [{ path, chunks: fetchPieces(pieces) }];
+  if (external && external.pieces.length > 0) {
+    files.unshift({ path: join(dirname(path), external.location), chunks: fetchPieces(external.pieces) });
+  }
+  writeFilesAtomic(files, options);
+}
+
+function externalLayout(path: string, { threshold = 1024, location }: ExternalDataOptions): ExternalData {
+  const name = location ?? `${basename(path)}.data`;
+  if (name !== basename(name) || name.includes("\\") || name === basename(path) || [".", "..", ""].includes(name)) {
+    throw new EspalierError("bad-usage", `the data file cannot be called '${name}'`, {
+      who: path,
+      hint: "Give a file name without folders that differs from the model's.",
+    });
+  }
+  return new ExternalData(name, threshold);
 }

@@ -1,19 +1,25 @@
-import { create } from "@bufbuild/protobuf";
-import { type SparseTensorProto, type TensorProto, TensorProto_DataLocation, TensorProtoSchema } from "onnx-buf";
+import { create, isMessage } from "@bufbuild/protobuf";
+import {
+  type SparseTensorProto,
+  SparseTensorProtoSchema,
+  type TensorProto,
+  TensorProto_DataLocation,
+  TensorProtoSchema,
+} from "onnx-buf";
 import { type DType, dtypeOfCode, dtypes } from "../base/dtype.js";
-import { EspalierError } from "../base/errors.js";
-import { byteLengthOf, Tensor } from "../base/tensor.js";
+import { EspalierError, quoted } from "../base/errors.js";
+import { byteLengthOf, sizeOf, Tensor } from "../base/tensor.js";
 
 /** Fetches bytes of an external data file; the reader of files gives one that stays inside the model's folder. */
-export type ExternalReader = (location: string, offset: number, length: number | null, who: string) => Uint8Array;
+export type ExternalReader = (location: string, offset: number, length: number, who: string) => Uint8Array;
 
-/** A float32 model of 2^40 elements would need 4 TB: dims beyond that are a broken file, not a network. */
+/** A float32 tensor of 2^40 elements would need 4 TB: dims beyond that are a broken file, not a network. */
 const mostElements = 2 ** 40;
 
 export function readDims(dims: readonly bigint[], who: string): number[] {
   let size = 1;
   return dims.map((dim) => {
-    size *= Number(dim);
+    size *= Math.max(1, Number(dim));
     if (dim < 0n || size > mostElements) {
       throw new EspalierError("bad-model", `a tensor cannot have the dims [${dims}]`, { who });
     }
@@ -21,72 +27,74 @@ export function readDims(dims: readonly bigint[], who: string): number[] {
   });
 }
 
-export function readDType(code: number, who: string): DType {
-  const dtype = dtypeOfCode(code);
-  if (!dtype) throw new EspalierError("bad-model", `the element type ${code} is not one of ONNX's`, { who });
-  return dtype;
-}
-
 /** A Tensor whose bytes stay where the file has them. Throws `bad-model` when dims and bytes disagree. */
-export function readTensor(proto: TensorProto, who: string, external: ExternalReader): Tensor {
-  const dtype = readDType(proto.dataType, who);
-  const dims = readDims(proto.dims, who);
-  const expected = byteLengthOf(dtype, dims);
-  const check = (bytes: Uint8Array) => {
-    if (bytes.byteLength === expected) return bytes;
-    throw new EspalierError(
-      "bad-model",
-      `the tensor's dims [${dims}] need ${expected} bytes of ${dtype}, the file holds ${bytes.byteLength}`,
-      { who, hint: "The file is damaged or was cut short." },
-    );
-  };
-  if (proto.dataLocation === TensorProto_DataLocation.EXTERNAL) {
-    const entries = new Map(proto.externalData.map((entry) => [entry.key, entry.value]));
-    const location = entries.get("location");
-    if (!location) throw new EspalierError("bad-model", "external data without a location", { who });
-    const offset = readCount(entries.get("offset") ?? "0", "offset", who);
-    const length = entries.has("length") ? readCount(entries.get("length") ?? "", "length", who) : null;
-    return new Tensor(dtype, dims, () => check(external(location, offset, length ?? expected, who)), proto);
+export function readTensor(proto: TensorProto, who: string, external: ExternalReader | null): Tensor {
+  const dtype = dtypeOfCode(proto.dataType);
+  if (!dtype) {
+    throw new EspalierError("bad-model", `the element type ${proto.dataType} is not one of ONNX's`, { who });
   }
+  if (proto.segment) throw new EspalierError("unsupported", "a tensor stored in segments cannot be read", { who });
+  const dims = readDims(proto.dims, who);
+  if (isExternal(proto)) return readExternal(proto, dtype, dims, who, external);
   if (dtype === "string") {
-    if (proto.stringData.length !== dims.reduce((a, b) => a * b, 1)) {
-      throw new EspalierError(
-        "bad-model",
-        `the tensor's dims [${dims}] do not match its ${proto.stringData.length} strings`,
-        { who },
-      );
-    }
+    assertCount(proto.stringData.length, sizeOf(dims), dims, who);
     return new Tensor(dtype, dims, () => new Uint8Array(0), proto);
   }
   if (Object.hasOwn(proto, "rawData")) {
-    const raw = check(proto.rawData);
+    const raw = proto.rawData;
+    const expected = byteLengthOf(dtype, dims);
+    if (raw.byteLength !== expected) throw wrongLength(dtype, dims, raw.byteLength, who);
     return new Tensor(dtype, dims, () => raw, proto);
   }
+  // Each stored value fills one element of the array: a number, half a complex number, a byte of packed elements.
   const stored = typedStorage(proto, dtype);
-  const perItem = dtype === "complex64" || dtype === "complex128" ? 2 : 1;
-  const elements = stored.length * (dtypes[dtype].bits < 8 ? 2 : 1);
-  const size = dims.reduce((a, b) => a * b, 1) * perItem;
-  // Packed 4-bit types store two elements per item, the last item possibly half used.
-  if (elements !== size && !(dtypes[dtype].bits < 8 && elements === size + 1)) {
-    throw new EspalierError(
-      "bad-model",
-      `the tensor's dims [${dims}] do not match its ${stored.length} stored values`,
-      { who },
-    );
-  }
+  assertCount(stored.length, byteLengthOf(dtype, dims) / dtypes[dtype].array.BYTES_PER_ELEMENT, dims, who);
   return new Tensor(dtype, dims, () => packTyped(stored, dtype), proto);
 }
 
-function readCount(text: string, what: string, who: string): number {
-  const count = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(count)) {
-    throw new EspalierError(
-      "bad-model",
-      `external data has the ${what} '${text.slice(0, 40)}', expected a whole number`,
-      { who },
-    );
+function readExternal(
+  proto: TensorProto,
+  dtype: DType,
+  dims: readonly number[],
+  who: string,
+  external: ExternalReader | null,
+): Tensor {
+  if (!external) {
+    throw new EspalierError("bad-model", "its elements are in another file", {
+      who,
+      hint: "Read the model by its path.",
+    });
   }
-  return count;
+  if (dtype === "string") throw new EspalierError("bad-model", "strings cannot be external data", { who });
+  const entries = new Map(proto.externalData.map((entry) => [entry.key, entry.value]));
+  const location = entries.get("location");
+  if (!location) throw new EspalierError("bad-model", "its external data has no location", { who });
+  const count = (what: string, text: string) => {
+    if (/^\d{1,15}$/.test(text)) return Number(text);
+    throw new EspalierError("bad-model", `its external data has the ${what} ${quoted(text)}, not a whole number`, {
+      who,
+    });
+  };
+  const offset = count("offset", entries.get("offset") ?? "0");
+  const expected = byteLengthOf(dtype, dims);
+  const length = count("length", entries.get("length") ?? String(expected));
+  if (length !== expected) throw wrongLength(dtype, dims, length, who);
+  return new Tensor(dtype, dims, () => external(location, offset, length, who), proto);
+}
+
+function wrongLength(dtype: DType, dims: readonly number[], bytes: number, who: string): EspalierError {
+  return new EspalierError(
+    "bad-model",
+    `the tensor's dims [${dims}] need ${byteLengthOf(dtype, dims)} bytes of ${dtype}, the file holds ${bytes}`,
+    { who, hint: "The file is damaged or was cut short." },
+  );
+}
+
+function assertCount(count: number, expected: number, dims: readonly number[], who: string): void {
+  if (count === expected) return;
+  throw new EspalierError("bad-model", `the tensor's dims [${dims}] need ${expected} values, the file holds ${count}`, {
+    who,
+  });
 }
 
 function typedStorage(proto: TensorProto, dtype: DType): readonly (number | bigint)[] {
@@ -115,34 +123,37 @@ function packTyped(stored: readonly (number | bigint)[], dtype: DType): Uint8Arr
   return new Uint8Array(array.buffer);
 }
 
-/** The message for a tensor, without its bytes when they stand in `rawData`: the caller adds those. */
-export function tensorHeader(tensor: Tensor, name: string): { proto: TensorProto; raw: Uint8Array | null } {
-  const origin = tensor.origin as TensorProto | SparseTensorProto | undefined;
-  const proto = Object.assign(create(TensorProtoSchema), isTensorProto(origin) ? origin : {}, { name });
-  if (
-    isTensorProto(origin) &&
-    origin.dataLocation !== TensorProto_DataLocation.EXTERNAL &&
-    !Object.hasOwn(origin, "rawData")
-  ) {
-    return { proto, raw: null };
-  }
+/** A tensor's message without its elements, as it goes before raw bytes or a place in another file. */
+export function tensorHeader(tensor: Tensor, name: string): TensorProto {
+  const { rawData, floatData, doubleData, int32Data, int64Data, uint64Data, externalData, dataLocation, ...rest } =
+    tensorOrigin(tensor) ?? create(TensorProtoSchema);
+  const proto = Object.assign(create(TensorProtoSchema), rest);
   proto.dims = tensor.dims.map(BigInt);
   proto.dataType = dtypes[tensor.dtype].code;
-  proto.externalData = [];
-  if (Object.hasOwn(proto, "dataLocation")) proto.dataLocation = TensorProto_DataLocation.DEFAULT;
-  Reflect.deleteProperty(proto, "rawData");
-  return { proto, raw: tensor.bytes };
-}
-
-/** A complete message for a tensor. */
-export function tensorProto(tensor: Tensor, name: string): TensorProto {
-  const { proto, raw } = tensorHeader(tensor, name);
-  if (raw) proto.rawData = raw as Uint8Array<ArrayBuffer>;
+  if (name !== proto.name) proto.name = name;
   return proto;
 }
 
-export function isTensorProto(origin: unknown): origin is TensorProto {
-  return (
-    typeof origin === "object" && origin !== null && "$typeName" in origin && origin.$typeName === "onnx.TensorProto"
-  );
+/** The message of a tensor that the file keeps in typed fields, not as raw bytes; null for all others. */
+export function typedProto(tensor: Tensor, name: string): TensorProto | null {
+  const origin = tensorOrigin(tensor);
+  if (origin && !Object.hasOwn(origin, "rawData") && !isExternal(origin)) {
+    return origin.name === name ? origin : Object.assign(create(TensorProtoSchema), origin, { name });
+  }
+  if (tensor.dtype === "string") throw new EspalierError("unsupported", "a tensor of strings that comes from no file");
+  return null;
+}
+
+export function isExternal(origin: unknown): boolean {
+  return isMessage(origin, TensorProtoSchema) && origin.dataLocation === TensorProto_DataLocation.EXTERNAL;
+}
+
+/** The message a tensor was read from, when it was a dense one. */
+function tensorOrigin({ origin }: Tensor): TensorProto | null {
+  return isMessage(origin, TensorProtoSchema) ? origin : null;
+}
+
+/** The message a tensor was read from, when it was a sparse one. */
+export function sparseOrigin({ origin }: Tensor): SparseTensorProto | null {
+  return isMessage(origin, SparseTensorProtoSchema) ? origin : null;
 }

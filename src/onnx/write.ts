@@ -1,4 +1,4 @@
-import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { create, toBinary } from "@bufbuild/protobuf";
 import {
   type AttributeProto,
   AttributeProtoSchema,
@@ -10,173 +10,243 @@ import {
   type NodeProto,
   NodeProtoSchema,
   OperatorSetIdProtoSchema,
-  type SparseTensorProto,
-  SparseTensorProtoSchema,
-  TensorProtoSchema,
-  TypeProtoSchema,
-  type ValueInfoProto,
-  ValueInfoProtoSchema,
 } from "onnx-buf";
-import { dtypes } from "../base/dtype.js";
-import type { Tensor } from "../base/tensor.js";
-import type { Attribute, Graph, Model, Node, Value, ValueType } from "../graph/ir.js";
+import { EspalierError, quoted } from "../base/errors.js";
+import { toInt64 } from "../base/tensor.js";
+import { constantOf, isConstantNode } from "../graph/constant.js";
+import type { Attribute, Graph, Model, Node, Value } from "../graph/ir.js";
 import { topologicalOrder } from "../graph/walk.js";
-import { tensorHeader, tensorProto } from "./tensor-proto.js";
-import { joinPieces, lengthDelimited } from "./wire.js";
+import { opsetsOf, standardDomain } from "./opsets.js";
+import { encodeApart, encodeInitializer, encodeTensor, type Storage } from "./storage.js";
+import { isExternal, sparseOrigin } from "./tensor-proto.js";
+import { type InfoList, type ValueOrigin, valueInfo } from "./value-info.js";
+import { joinPieces, lengthDelimited, type Piece } from "./wire.js";
 
 // Field numbers of onnx.proto.
 const modelGraph = 7;
-const graphInitializer = 5;
-const graphSparseInitializer = 15;
-const tensorRawData = 9;
+const graphNode = 1;
+const nodeAttribute = 5;
+const attributeTensor = 5;
+const attributeGraph = 6;
+const attributeTensors = 10;
+const attributeGraphs = 11;
 
-/** Encodes an initializer as a field of its graph. */
-export type TensorEncoder = (tensor: Tensor, name: string) => Uint8Array[];
+export interface EncodeOptions extends Partial<Storage> {
+  /** Values of the main graph that become graph outputs beside the model's own. */
+  extraOutputs?: readonly Value[];
+}
+
+/** The first IR version with `sparse_initializer`. */
+const sparseIrVersion = 6;
+
+/** The first IR version whose initializers need not be graph inputs too. */
+const plainInitializerIrVersion = 4;
 
 /**
- * The bytes of the ONNX file, in pieces: big tensors are handed on as they are, never copied, so that a model is
- * written with little more memory than it already takes.
+ * The bytes of the ONNX file, in pieces: tensors are handed on as they are and fetched when written, so that a model
+ * is written with little more memory than it already takes.
  */
-export function encodeModel(
-  model: Model,
-  encodeTensor: TensorEncoder = encodeAsRead,
-  extraOutputs: readonly Value[] = [],
-): Uint8Array[] {
+export function encodeModel(model: Model, options: EncodeOptions = {}): Piece[] {
+  const { sparse = false, external = null, extraOutputs = [] } = options;
   const origin = model.origin as ModelProto | undefined;
-  const opsetImport = [...model.opsets].map(([domain, version]) =>
-    create(OperatorSetIdProtoSchema, {
-      domain: domain === "" && origin?.opsetImport.some((entry) => entry.domain === "ai.onnx") ? "ai.onnx" : domain,
-      version: BigInt(version),
-    }),
-  );
+  const graph = encodeGraph(model.graph, { sparse, external }, extraOutputs);
   const proto = Object.assign(create(ModelProtoSchema), origin ?? { producerName: "espalier" }, {
-    irVersion: BigInt(model.irVersion),
-    graph: undefined,
-    opsetImport,
+    opsetImport: opsetImport(model, origin),
   });
-  return [
-    toBinary(ModelProtoSchema, proto),
-    ...lengthDelimited(modelGraph, encodeGraph(model.graph, encodeTensor, extraOutputs)),
-  ];
+  const needed = sparse ? sparseIrVersion : external ? plainInitializerIrVersion : 0;
+  const irVersion = Math.max(model.irVersion, needed);
+  if (irVersion !== Number(proto.irVersion)) proto.irVersion = BigInt(irVersion);
+  return [toBinary(ModelProtoSchema, proto), ...lengthDelimited(modelGraph, graph)];
 }
 
 /** The whole ONNX file in one array. `extraOutputs` become graph outputs beside the model's own. */
 export function modelBytes(model: Model, extraOutputs: readonly Value[] = []): Uint8Array {
-  return joinPieces(encodeModel(model, encodeAsRead, extraOutputs));
+  return joinPieces(encodeModel(model, { extraOutputs }));
 }
 
-/** As the file had it: dense, or a `sparse_initializer` that nobody has changed. */
-export const encodeAsRead: TensorEncoder = (tensor, name) => {
-  const origin = tensor.origin as { $typeName?: string } | undefined;
-  return origin?.$typeName === "onnx.SparseTensorProto"
-    ? encodeSparse(origin as SparseTensorProto, name)
-    : encodeDense(tensor, name);
-};
-
-export function encodeSparse(proto: SparseTensorProto, name: string): Uint8Array[] {
-  const named = Object.assign({}, proto, { values: Object.assign({}, proto.values, { name }) });
-  return lengthDelimited(graphSparseInitializer, [toBinary(SparseTensorProtoSchema, named)]);
-}
-
-export function encodeDense(tensor: Tensor, name: string): Uint8Array[] {
-  const { proto, raw } = tensorHeader(tensor, name);
-  const header = toBinary(TensorProtoSchema, proto);
-  return lengthDelimited(graphInitializer, raw ? [header, ...lengthDelimited(tensorRawData, [raw])] : [header]);
-}
-
-function encodeGraph(graph: Graph, encodeTensor: TensorEncoder, extraOutputs: readonly Value[]): Uint8Array[] {
-  const { initializers, proto } = graphProto(graph, encodeTensor);
-  for (const value of extraOutputs) if (!value.isGraphOutput) proto.output.push(valueInfo(value));
-  return [toBinary(GraphProtoSchema, proto), ...initializers];
-}
-
-/** A graph's message without its initializers, and these encoded beside it. */
-function graphProto(graph: Graph, encodeTensor: TensorEncoder): { proto: GraphProto; initializers: Uint8Array[] } {
-  const inner = [...graph.values.values()].filter(
-    (value) => !value.isGraphInput && !value.isGraphOutput && !value.initializer && (value.type || value.origin),
-  );
-  const proto = Object.assign(create(GraphProtoSchema), graph.origin ?? {}, {
-    name: graph.name,
-    node: topologicalOrder(graph).map((node) => nodeProto(node, encodeTensor)),
-    initializer: [],
-    sparseInitializer: [],
-    input: graph.inputs.map(valueInfo),
-    output: graph.outputs.map(valueInfo),
-    valueInfo: inner.map(valueInfo),
+/** The file's entries with the model's versions, then the domains that came later. */
+function opsetImport(model: Model, origin: ModelProto | undefined) {
+  const read = opsetsOf(origin?.opsetImport ?? []);
+  const kept = (origin?.opsetImport ?? []).flatMap((entry) => {
+    const domain = standardDomain(entry.domain);
+    const version = model.opsets.get(domain);
+    if (version === undefined) return [];
+    if (version === read.get(domain)) return [entry];
+    return [Object.assign(create(OperatorSetIdProtoSchema), entry, { version: BigInt(version) })];
   });
-  const initializers: Uint8Array[] = [];
-  for (const value of graph.initializers()) initializers.push(...encodeTensor(value.initializer, value.name));
-  return { proto, initializers };
+  const added = [...model.opsets].filter(([domain]) => !read.has(domain));
+  return [
+    ...kept,
+    ...added.map(([domain, version]) => create(OperatorSetIdProtoSchema, { domain, version: BigInt(version) })),
+  ];
 }
 
-function nodeProto(node: Node, encodeTensor: TensorEncoder): NodeProto {
-  const origin = node.origin as NodeProto | undefined;
-  return Object.assign(create(NodeProtoSchema), origin ?? {}, {
-    name: node.name,
-    opType: node.type,
-    domain: node.domain === "" && origin?.domain === "ai.onnx" ? "ai.onnx" : node.domain,
-    input: node.inputs.map((input) => input?.name ?? ""),
-    output: node.outputs.map((output) => output?.name ?? ""),
-    attribute: [...node.attributes].map(([name, attribute]) => attributeProto(name, attribute, encodeTensor)),
+function encodeGraph(graph: Graph, storage: Storage, extraOutputs: readonly Value[] = []): Piece[] {
+  const origin = graph.origin as GraphProto | undefined;
+  const proto = Object.assign(create(GraphProtoSchema), origin, {
+    input: graph.inputs.map((input) => valueInfo(input, "input")),
+    output: [...graph.outputs, ...extraOutputs.filter((value) => !value.isGraphOutput)].map((output) => {
+      // A value from around the graph has its own entries there; the reader leaves this graph's one with the graph.
+      const foreign = output.graph !== graph && origin?.output.find((info) => info.name === output.name);
+      return foreign || valueInfo(output, "output");
+    }),
+    valueInfo: [...(origin?.valueInfo ?? [])],
   });
+  if (graph.name !== proto.name) proto.name = graph.name;
+  const constants: Piece[] = [];
+  for (const value of graph.values.values()) {
+    const { initializer, origin } = value;
+    if (initializer) constants.push(...encodeInitializer(initializer, value.name, storage, value.returnedBy.size > 0));
+    const listed = value.isGraphInput || value.isGraphOutput || initializer;
+    if (hasEntry(origin, "valueInfo") || (!listed && (value.type || origin))) {
+      proto.valueInfo.push(valueInfo(value, "valueInfo"));
+    }
+  }
+  const nodes: Piece[] = [];
+  let simple: NodeProto[] = [];
+  const flush = () => {
+    if (simple.length > 0) nodes.push(toBinary(GraphProtoSchema, create(GraphProtoSchema, { node: simple })));
+    simple = [];
+  };
+  for (const node of topologicalOrder(graph)) {
+    assertNamesReach(node);
+    const lifted = liftConstant(node, storage);
+    if (lifted) constants.push(...lifted);
+    else if (holdsMuch(node)) {
+      flush();
+      nodes.push(...lengthDelimited(graphNode, encodeNode(node, storage)));
+    } else {
+      simple.push(
+        nodeProto(
+          node,
+          [...node.attributes].map(([name, attribute]) => plainAttribute(name, attribute)),
+        ),
+      );
+    }
+  }
+  flush();
+  return [...nodes, toBinary(GraphProtoSchema, proto), ...constants];
 }
 
-function attributeProto(name: string, attribute: Attribute, encodeTensor: TensorEncoder): AttributeProto {
-  if (attribute.origin) return attribute.origin as AttributeProto;
-  const proto = create(AttributeProtoSchema, { name });
-  const utf8 = (text: string) => new TextEncoder().encode(text);
-  switch (attribute.kind) {
-    case "int":
-      return Object.assign(proto, { type: Kind.INT, i: BigInt(attribute.value) });
-    case "ints":
-      return Object.assign(proto, { type: Kind.INTS, ints: attribute.value.map(BigInt) });
-    case "float":
-      return Object.assign(proto, { type: Kind.FLOAT, f: attribute.value });
-    case "floats":
-      return Object.assign(proto, { type: Kind.FLOATS, floats: [...attribute.value] });
-    case "string":
-      return Object.assign(proto, { type: Kind.STRING, s: utf8(attribute.value) });
-    case "strings":
-      return Object.assign(proto, { type: Kind.STRINGS, strings: attribute.value.map(utf8) });
-    case "tensor":
-      return Object.assign(proto, { type: Kind.TENSOR, t: tensorProto(attribute.value, "") });
-    case "tensors":
-      return Object.assign(proto, { type: Kind.TENSORS, tensors: attribute.value.map((t) => tensorProto(t, "")) });
-    case "graph":
-      return Object.assign(proto, { type: Kind.GRAPH, g: bodyProto(attribute.value, encodeTensor) });
-    case "graphs":
-      return Object.assign(proto, {
-        type: Kind.GRAPHS,
-        graphs: attribute.value.map((g) => bodyProto(g, encodeTensor)),
-      });
-    case "opaque":
-      return proto;
+function hasEntry(origin: unknown, list: InfoList): boolean {
+  return (origin as ValueOrigin | undefined)?.[list] !== undefined;
+}
+
+/** A Constant node as an initializer, where that allows to keep its tensor sparse or in another file; else null. */
+function liftConstant(node: Node, storage: Storage): Piece[] | null {
+  if (!isConstantNode(node) || node.attributes.get("value")?.kind !== "tensor") return null;
+  const value = node.outputs[0];
+  const tensor = constantOf(value);
+  return value && tensor && encodeApart(tensor, value.name, storage, value.returnedBy.size > 0);
+}
+
+/** A body's node finds an outer value by name, unless the body has a value of its own of that name. */
+function assertNamesReach(node: Node): void {
+  for (const input of node.inputs) {
+    if (!input || input.graph === node.graph || node.graph.find(input.name) === input) continue;
+    throw new EspalierError("bad-model", `it reads ${quoted(input.name)} of graph ${quoted(input.graph.name)}`, {
+      who: node.label,
+      hint: "A value of its own graph has the same name and hides that one: rename either.",
+    });
   }
 }
 
-/** A nested graph as one message: its initializers are decoded back in, bodies being small. */
-function bodyProto(graph: Graph, encodeTensor: TensorEncoder): GraphProto {
-  const { proto, initializers } = graphProto(graph, encodeTensor);
-  const { initializer, sparseInitializer } = fromBinary(GraphProtoSchema, joinPieces(initializers));
-  return Object.assign(proto, { initializer, sparseInitializer });
+/** Tensors smaller than this are copied into their node's message; copying larger ones would cost memory. */
+const smallTensor = 1024;
+
+/** Whether a node's message must be made of pieces: it holds graphs, large tensors, or new ones. */
+function holdsMuch(node: Node): boolean {
+  for (const { kind, value, origin } of node.attributes.values()) {
+    if (kind === "graph" || kind === "graphs" || kind === "tensors") return true;
+    if (kind !== "tensor" || sparseOrigin(value)) continue;
+    if (!origin || value.byteLength >= smallTensor || isExternal(value.origin)) return true;
+  }
+  return false;
 }
 
-function valueInfo(value: Value): ValueInfoProto {
-  const origin = value.origin as ValueInfoProto | undefined;
-  if (origin) return Object.assign({}, origin, { name: value.name });
-  return create(ValueInfoProtoSchema, { name: value.name, ...(value.type && { type: typeProto(value.type) }) });
+function encodeNode(node: Node, storage: Storage): Piece[] {
+  const pieces: Piece[] = [toBinary(NodeProtoSchema, nodeProto(node, []))];
+  for (const [name, attribute] of node.attributes) {
+    pieces.push(...lengthDelimited(nodeAttribute, encodeAttribute(name, attribute, storage)));
+  }
+  return pieces;
 }
 
-function typeProto({ dtype, dims }: ValueType) {
-  const dim = (size: number | string | null) => {
-    if (size === null) return {};
-    if (typeof size === "number") return { value: { case: "dimValue" as const, value: BigInt(size) } };
-    return { value: { case: "dimParam" as const, value: size } };
-  };
-  return create(TypeProtoSchema, {
-    value: {
-      case: "tensorType",
-      value: { elemType: dtypes[dtype].code, ...(dims && { shape: { dim: dims.map(dim) } }) },
-    },
+function nodeProto(node: Node, attribute: AttributeProto[]): NodeProto {
+  const origin = node.origin as NodeProto | undefined;
+  const proto = Object.assign(create(NodeProtoSchema), origin, {
+    input: node.inputs.map((input) => input?.name ?? ""),
+    output: node.outputs.map((output) => output?.name ?? ""),
+    attribute,
   });
+  if (node.name !== proto.name) proto.name = node.name;
+  const domain = standardDomain(proto.domain);
+  if (node.type === proto.opType && node.domain === domain) return proto;
+  proto.opType = node.type;
+  if (node.domain !== domain) proto.domain = node.domain;
+  // It named a variant of the function that the node called before.
+  delete (proto as Partial<NodeProto>).overload;
+  return proto;
+}
+
+function encodeAttribute(name: string, attribute: Attribute, storage: Storage): Piece[] {
+  const { kind, value, origin } = attribute;
+  const header = plainAttribute(name, attribute);
+  const own = origin as AttributeProto | undefined;
+  const pieces = (field: number, bodies: readonly Piece[][]) => [
+    toBinary(AttributeProtoSchema, header),
+    ...bodies.flatMap((body) => lengthDelimited(field, body)),
+  ];
+  switch (kind) {
+    case "tensor":
+      if (origin && sparseOrigin(value)) break;
+      header.t = undefined;
+      return pieces(attributeTensor, [encodeTensor(value, own?.t?.name ?? "")]);
+    case "tensors":
+      header.tensors = [];
+      return pieces(
+        attributeTensors,
+        value.map((tensor, i) => encodeTensor(tensor, own?.tensors[i]?.name ?? "")),
+      );
+    case "graph":
+      return pieces(attributeGraph, [encodeGraph(value, storage)]);
+    case "graphs":
+      return pieces(
+        attributeGraphs,
+        value.map((graph) => encodeGraph(graph, storage)),
+      );
+  }
+  return [toBinary(AttributeProtoSchema, header)];
+}
+
+/** An attribute's message without its tensors and graphs, unless these are the file's own. */
+function plainAttribute(name: string, { kind, value, origin }: Attribute): AttributeProto {
+  const proto = Object.assign(create(AttributeProtoSchema), origin);
+  if (proto.name !== name) proto.name = name;
+  if (origin) return proto;
+  const utf8 = (text: string) => new TextEncoder().encode(text);
+  switch (kind) {
+    case "int":
+      return Object.assign(proto, { type: Kind.INT, i: toInt64(value) });
+    case "ints":
+      return Object.assign(proto, { type: Kind.INTS, ints: value.map(toInt64) });
+    case "float":
+      return Object.assign(proto, { type: Kind.FLOAT, f: Math.fround(value) });
+    case "floats":
+      return Object.assign(proto, { type: Kind.FLOATS, floats: value.map(Math.fround) });
+    case "string":
+      return Object.assign(proto, { type: Kind.STRING, s: utf8(value) });
+    case "strings":
+      return Object.assign(proto, { type: Kind.STRINGS, strings: value.map(utf8) });
+    case "tensor":
+      return Object.assign(proto, { type: Kind.TENSOR });
+    case "tensors":
+      return Object.assign(proto, { type: Kind.TENSORS });
+    case "graph":
+      return Object.assign(proto, { type: Kind.GRAPH });
+    case "graphs":
+      return Object.assign(proto, { type: Kind.GRAPHS });
+    case "opaque":
+      return proto;
+  }
 }
