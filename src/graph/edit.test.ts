@@ -15,6 +15,7 @@ import {
   removeGraphInput,
   removeNode,
   removeValue,
+  renameValue,
   reorderNodes,
   replaceUses,
   setAttribute,
@@ -225,6 +226,20 @@ test("what is still read cannot be removed, and a refusal changes nothing", () =
   expect(split.outputs).toEqual([null, second]);
   expect(findFaults(graph)).toEqual([]);
   expect(neg.uses.size).toBe(1);
+  const made = build.emit("Constant", [], { value_int: attr.int(1) });
+  removeValue(made);
+  expect([...graph.nodes].some((node) => node.type === "Constant")).toBe(false);
+  expect(findFaults(graph)).toEqual([]);
+});
+
+test("a renamed value is found under its new name only", () => {
+  const { graph, relu, neg } = chain();
+  renameValue(relu, "other");
+  expect(graph.find("other")).toBe(relu);
+  expect(graph.find("Relu")).toBeUndefined();
+  expect(() => renameValue(neg, "other")).toThrow("'other' is defined twice");
+  expect(freshName(graph, "other")).not.toBe("other");
+  expect(findFaults(graph)).toEqual([]);
 });
 
 test("fresh names avoid those of bodies, where they would be hidden", () => {

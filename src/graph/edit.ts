@@ -326,12 +326,31 @@ function release(body: Graph, owner: Node): void {
   }
 }
 
-/** Removes a value that nobody reads: an unused initializer, an unused optional output. */
+/**
+ * Removes a value that nobody reads: an unused initializer, an unused optional output. The node goes with its last
+ * output.
+ */
 export function removeValue(value: Value): void {
   assertUnread(value);
   const node = value.producer;
-  if (node?.graph.nodes.has(node)) outputsOf(node)[node.outputs.indexOf(value)] = null;
+  if (node?.graph.nodes.has(node)) {
+    if (node.outputs.every((output) => output === value || output === null)) {
+      removeNode(node);
+      return;
+    }
+    outputsOf(node)[node.outputs.indexOf(value)] = null;
+  }
   valuesOf(value.graph).delete(value.name);
+}
+
+/** Gives a value another name, which must be free in its graph. */
+export function renameValue(value: Value, name: string): void {
+  const values = valuesOf(value.graph);
+  if (values.has(name)) throw definedTwice(name, `graph ${quoted(value.graph.name)}`);
+  values.delete(value.name);
+  (value as Open<Value>).name = name;
+  values.set(name, value);
+  namesOf(value.graph.model).add(name);
 }
 
 function assertUnread(value: Value): void {

@@ -49,12 +49,16 @@ const plainInitializerIrVersion = 4;
 export function encodeModel(model: Model, options: EncodeOptions = {}): Piece[] {
   const { sparse = false, external = null, extraOutputs = [] } = options;
   const origin = model.origin as ModelProto | undefined;
-  const graph = encodeGraph(model.graph, { sparse, external }, extraOutputs);
+  const needed = sparse ? sparseIrVersion : external ? plainInitializerIrVersion : 0;
+  const irVersion = Math.max(model.irVersion, needed);
+  // Old versions demand that initializers are inputs too. In new ones that means that callers may replace the weights,
+  // and keeps runtimes from folding them.
+  const initializersAreInputs = model.irVersion < plainInitializerIrVersion && irVersion > model.irVersion;
+  const inputs = initializersAreInputs ? model.graph.requiredInputs : model.graph.inputs;
+  const graph = encodeGraph(model.graph, { sparse, external }, inputs, extraOutputs);
   const proto = Object.assign(create(ModelProtoSchema), origin ?? { producerName: "espalier" }, {
     opsetImport: opsetImport(model, origin),
   });
-  const needed = sparse ? sparseIrVersion : external ? plainInitializerIrVersion : 0;
-  const irVersion = Math.max(model.irVersion, needed);
   if (irVersion !== Number(proto.irVersion)) proto.irVersion = BigInt(irVersion);
   return [toBinary(ModelProtoSchema, proto), ...lengthDelimited(modelGraph, graph)];
 }
@@ -81,10 +85,15 @@ function opsetImport(model: Model, origin: ModelProto | undefined) {
   ];
 }
 
-function encodeGraph(graph: Graph, storage: Storage, extraOutputs: readonly Value[] = []): Piece[] {
+function encodeGraph(
+  graph: Graph,
+  storage: Storage,
+  inputs: readonly Value[] = graph.inputs,
+  extraOutputs: readonly Value[] = [],
+): Piece[] {
   const origin = graph.origin as GraphProto | undefined;
   const proto = Object.assign(create(GraphProtoSchema), origin, {
-    input: graph.inputs.map((input) => valueInfo(input, "input")),
+    input: inputs.map((input) => valueInfo(input, "input")),
     output: [...graph.outputs, ...extraOutputs.filter((value) => !value.isGraphOutput)].map((output) => {
       // A value from around the graph has its own entries there; the reader leaves this graph's one with the graph.
       const foreign = output.graph !== graph && origin?.output.find((info) => info.name === output.name);
