@@ -237,7 +237,7 @@ test("a renamed value is found under its new name only", () => {
   renameValue(relu, "other");
   expect(graph.find("other")).toBe(relu);
   expect(graph.find("Relu")).toBeUndefined();
-  expect(() => renameValue(neg, "other")).toThrow("'other' is defined twice");
+  expect(() => renameValue(neg, "other")).toThrow("'other' is taken");
   expect(freshName(graph, "other")).not.toBe("other");
   expect(findFaults(graph)).toEqual([]);
 });

@@ -292,10 +292,11 @@ function identity(graph: Graph, of: Value): Value {
 /** Gives a value another name, which must be free in its graph. */
 export function renameValue(value: Value, name: string): void {
   const values = valuesOf(value.graph);
-  if (values.has(name)) throw new EspalierError("bad-usage", `the name '${name}' is taken`, { who: value.name });
+  if (values.has(name)) throw new EspalierError("bad-usage", `the name ${quoted(name)} is taken`, { who: value.name });
   values.delete(value.name);
   (value as Open<Value>).name = name;
   values.set(name, value);
+  namesOf(value.graph.model).add(name);
 }
 
 function swapNames(a: Value, b: Value): void {
@@ -341,16 +342,6 @@ export function removeValue(value: Value): void {
     outputsOf(node)[node.outputs.indexOf(value)] = null;
   }
   valuesOf(value.graph).delete(value.name);
-}
-
-/** Gives a value another name, which must be free in its graph. */
-export function renameValue(value: Value, name: string): void {
-  const values = valuesOf(value.graph);
-  if (values.has(name)) throw definedTwice(name, `graph ${quoted(value.graph.name)}`);
-  values.delete(value.name);
-  (value as Open<Value>).name = name;
-  values.set(name, value);
-  namesOf(value.graph.model).add(name);
 }
 
 function assertUnread(value: Value): void {
