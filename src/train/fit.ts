@@ -1,0 +1,171 @@
+import { EspalierError } from "../base/errors.js";
+import type { Tensor } from "../base/tensor.js";
+import { batches } from "../data/batches.js";
+import type { Dataset } from "../data/dataset.js";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import type { TargetKind } from "./losses.js";
+import type { RateSchedule } from "./rates.js";
+import type { Trainer, TrainingState } from "./trainer.js";
+
+/** What one epoch came to. */
+export interface EpochRecord {
+  /** Counts from 1. */
+  epoch: number;
+  steps: number;
+  /** Means over the epoch's batches. */
+  loss: number;
+  /** Share of right answers, 0 to 1; null without class labels. */
+  accuracy: number | null;
+  /** Learning rate at the end of the epoch. */
+  rate: number;
+  /** What `validate` returned; higher is better. */
+  score: number | null;
+  seconds: number;
+}
+
+export interface FitOptions {
+  data: Dataset;
+  epochs: number;
+  seed: number;
+  /** Peak learning rate, and how it moves over the run. */
+  rate: number;
+  schedule: RateSchedule;
+  /** Targets beside the labels: a teacher's answers for the examples of a batch. */
+  targetsFor?(indices: Uint32Array): Partial<Record<TargetKind, Tensor>>;
+  /** Called before every step; pruning moves the mask here. */
+  beforeStep?(trainer: Trainer, step: number, totalSteps: number): void;
+  /** Judges the network after an epoch; higher is better. */
+  validate?(trainer: Trainer): Promise<number>;
+  /** Stop when `validate` has not improved for so many epochs, and go back to the best weights. */
+  patience?: number;
+  onStep?(done: number, totalSteps: number, loss: number): void;
+  onEpoch?(record: EpochRecord): void;
+  /** Stops between two steps with the error `interrupted`. */
+  signal?: AbortSignal;
+  /** A file that holds the state after the last whole epoch; if it exists the run continues from it. */
+  checkpoint?: { path: string; fingerprint: string };
+}
+
+/**
+ * Trains for some epochs; the trainer then holds the final state (or the best, with `patience`).
+ * The order of examples depends only on `seed` and the epoch, so that a resumed run repeats the uninterrupted one bit
+ * for bit.
+ */
+export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochRecord[]> {
+  const { data, epochs, seed, checkpoint } = options;
+  const { batchSize } = trainer.program;
+  const stepsPerEpoch = Math.floor(data.size / batchSize);
+  if (stepsPerEpoch === 0) {
+    throw new EspalierError("bad-data", `${data.size} examples do not fill one batch of ${batchSize}`, {
+      hint: "Give a smaller batch size.",
+    });
+  }
+  const totalSteps = stepsPerEpoch * epochs;
+  let progress: Progress = { history: [], best: null };
+  const saved = checkpoint && readCheckpoint(checkpoint.path, checkpoint.fingerprint);
+  if (saved) progress = restore(trainer, saved);
+
+  for (let epoch = progress.history.length + 1; epoch <= epochs && !outOfPatience(progress, options); epoch++) {
+    const started = performance.now();
+    let lossSum = 0;
+    let hits: number | null = 0;
+    let rate = 0;
+    let step = (epoch - 1) * stepsPerEpoch;
+    for await (const { batch, indices } of batches(data, { batchSize, seed, epoch, shuffle: true, dropLast: true })) {
+      if (options.signal?.aborted) {
+        throw new EspalierError("interrupted", `stopped in epoch ${epoch}`, {
+          hint: checkpoint ? "Repeat the command with --resume to go on." : "",
+        });
+      }
+      options.beforeStep?.(trainer, step, totalSteps);
+      rate = options.rate * options.schedule.factor(step, totalSteps);
+      const result = await trainer.step(
+        batch.inputs,
+        targetsOf(data, batch.labels, options.targetsFor?.(indices)),
+        rate,
+      );
+      lossSum += result.loss;
+      hits = hits === null || result.hits === null ? null : hits + result.hits;
+      step++;
+      options.onStep?.(step, totalSteps, result.loss);
+    }
+    const score = options.validate ? await options.validate(trainer) : null;
+    const record: EpochRecord = {
+      epoch,
+      steps: stepsPerEpoch,
+      loss: lossSum / stepsPerEpoch,
+      accuracy: hits === null ? null : hits / (stepsPerEpoch * batchSize),
+      rate,
+      score,
+      seconds: (performance.now() - started) / 1000,
+    };
+    progress.history.push(record);
+    if (score !== null && (progress.best === null || score > progress.best.score)) {
+      progress.best = { score, epoch, state: trainer.state };
+    }
+    if (checkpoint) save(checkpoint, trainer.state, progress, options.patience !== undefined);
+    options.onEpoch?.(record);
+  }
+  if (options.patience !== undefined && progress.best) trainer.state = progress.best.state;
+  return progress.history;
+}
+
+interface Progress {
+  history: EpochRecord[];
+  best: { score: number; epoch: number; state: TrainingState } | null;
+}
+
+function outOfPatience({ history, best }: Progress, { patience }: FitOptions): boolean {
+  return patience !== undefined && best !== null && history.length - best.epoch >= patience;
+}
+
+function targetsOf(
+  data: Dataset,
+  labels: Tensor | null,
+  more: Partial<Record<TargetKind, Tensor>> | undefined,
+): Partial<Record<TargetKind, Tensor>> {
+  if (!labels || !data.labelKind) return more ?? {};
+  return { [data.labelKind]: labels, ...more };
+}
+
+const bestPrefix = "best/";
+
+function save(
+  { path, fingerprint }: { path: string; fingerprint: string },
+  state: TrainingState,
+  { history, best }: Progress,
+  keepBest: boolean,
+): void {
+  const kept = keepBest ? best : null;
+  const vectors = { ...vectorsOf(state), ...(kept && vectorsOf(kept.state, bestPrefix)) };
+  const facts = {
+    step: state.step,
+    history,
+    best: kept && { score: kept.score, epoch: kept.epoch, step: kept.state.step },
+  };
+  writeCheckpoint(path, { fingerprint, facts, vectors });
+}
+
+const maskName = "mask";
+
+function vectorsOf({ vectors, mask }: TrainingState, prefix = ""): Record<string, Float32Array> {
+  const named = Object.entries({ ...vectors, ...(mask && { [maskName]: mask }) });
+  return Object.fromEntries(named.map(([name, vector]) => [prefix + name, vector]));
+}
+
+interface Facts {
+  step: number;
+  history: EpochRecord[];
+  best: { score: number; epoch: number; step: number } | null;
+}
+
+function restore(trainer: Trainer, { facts, vectors }: Checkpoint): Progress {
+  const { step, history, best } = facts as Facts;
+  const stateOf = (prefix: string, at: number): TrainingState => {
+    const own = Object.entries(vectors).filter(([name]) => name.startsWith(bestPrefix) === (prefix === bestPrefix));
+    const { [maskName]: mask, ...rest } = Object.fromEntries(own.map(([name, v]) => [name.slice(prefix.length), v]));
+    return { step: at, vectors: rest, mask: mask ?? null };
+  };
+  trainer.state = stateOf("", step);
+  return { history, best: best && { score: best.score, epoch: best.epoch, state: stateOf(bestPrefix, best.step) } };
+}
