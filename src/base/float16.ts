@@ -2,7 +2,7 @@ const floats = new Float32Array(1);
 const bits = new Uint32Array(floats.buffer);
 
 /**
- * The float16 bit pattern nearest to `value` (IEEE 754 binary16, ties to even).
+ * The float16 bit pattern nearest to `value` as float32 (IEEE 754 binary16, ties to even).
  * Example: 1 -> 0x3c00, 65504 (the largest) -> 0x7bff, 65520 -> 0x7c00 (infinity).
  */
 export function encodeFloat16(value: number): number {
@@ -32,7 +32,7 @@ export function decodeFloat16(pattern: number): number {
   return sign * (1 + mantissa / 1024) * 2 ** (exponent - 15);
 }
 
-/** The bfloat16 bit pattern nearest to `value`: the upper half of the float32 pattern, ties to even. */
+/** The bfloat16 bit pattern nearest to `value` as float32: the upper half of the float32 pattern, ties to even. */
 export function encodeBfloat16(value: number): number {
   floats[0] = value;
   const x = bits[0];
