@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writevSync } from "node:fs";
-import { basename, dirname, join } from "node:path";
+import { dirname, join } from "node:path";
 import { EspalierError, messageOf } from "./errors.js";
 
 export interface WriteOptions {
@@ -10,16 +10,24 @@ export interface WriteOptions {
 
 /** Throws unless `path` is free or `force` is set. Call it before long work, so that nothing is computed in vain. */
 export function assertWritable(path: string, { force = false }: WriteOptions = {}): void {
-  const there = statSync(path, { throwIfNoEntry: false });
-  if (there?.isDirectory()) {
+  const there = kindOf(path);
+  if (there === "folder") {
     throw new EspalierError("bad-usage", "it is a folder, not a file", { who: path, hint: "Name a file in it." });
   }
   if (there && !force) {
     throw new EspalierError("bad-usage", "the file exists already", { who: path, hint: "Give --force to replace it." });
   }
   const folder = dirname(path);
-  if (!statSync(folder, { throwIfNoEntry: false })?.isDirectory()) {
+  if (kindOf(folder) !== "folder") {
     throw new EspalierError("io", `the folder ${folder} does not exist`, { who: path, hint: "Create it first." });
+  }
+}
+
+function kindOf(path: string): "file" | "folder" | null {
+  try {
+    return statSync(path).isDirectory() ? "folder" : "file";
+  } catch {
+    return null;
   }
 }
 
@@ -45,7 +53,7 @@ export function writeFilesAtomic(
   try {
     for (const { path, chunks } of files) {
       at = path;
-      const temporary = join(dirname(path), `.${basename(path).slice(0, 200)}.${randomBytes(4).toString("hex")}.tmp`);
+      const temporary = join(dirname(path), `.espalier-${randomBytes(8).toString("hex")}.tmp`);
       written.push({ path, temporary });
       writeNew(temporary, chunks);
     }

@@ -15,7 +15,10 @@ const mostBytes = 2 ** 31 - 1;
 export interface WriteModelOptions extends WriteOptions {
   /** Keep tensors as `sparse_initializer` where that takes fewer bytes. Default false. */
   sparse?: boolean;
-  /** Keep large tensors in a file beside the model, as models over 2 GiB must. Default false. */
+  /**
+   * Keep large tensors in a file beside the model, as models over 2 GiB must; those in the bodies of If, Loop and Scan
+   * stay, as onnxruntime-web does not find them elsewhere. Default false.
+   */
   externalData?: boolean | ExternalDataOptions;
 }
 

@@ -59,6 +59,8 @@ export function parseModel(bytes: Uint8Array, { who = "model", external }: Parse
   }
 }
 
+const gitLfs = "version https://git-lfs.github.com/";
+
 function unreadable(why: string, who: string, cause?: unknown): EspalierError {
   return new EspalierError("bad-model", `not a readable ONNX file (${why})`, {
     who,
@@ -69,6 +71,12 @@ function unreadable(why: string, who: string, cause?: unknown): EspalierError {
 
 function readWholeModel(bytes: Uint8Array, source: Source): Model {
   if (bytes.byteLength === 0) throw unreadable("it is empty", source.who);
+  if (text(bytes.subarray(0, gitLfs.length)) === gitLfs) {
+    throw new EspalierError("bad-model", "this is Git LFS's placeholder, not the model", {
+      who: source.who,
+      hint: "Fetch the model with: git lfs pull",
+    });
+  }
   const proto = fromBinary(ModelProtoSchema, bytes);
   if (!proto.graph) throw unreadable("it holds no graph", source.who);
   const model = new Model(Number(proto.irVersion), 1, proto.graph.name);

@@ -15,7 +15,7 @@ import { byteLengthOfPieces, lengthDelimited, type Piece } from "./wire.js";
 export interface Storage {
   /** Tensors that take fewer bytes as `sparse_initializer` are kept as one. */
   sparse: boolean;
-  /** Where large tensors go that leave the model file; null for none. */
+  /** Where large tensors of the main graph go that leave the model file; null for none. */
   external: ExternalData | null;
 }
 

@@ -199,6 +199,8 @@ function nodeProto(node: Node, attribute: AttributeProto[]): NodeProto {
 }
 
 function encodeAttribute(name: string, attribute: Attribute, storage: Storage): Piece[] {
+  // onnxruntime-web finds external data for the main graph only.
+  const inBody = { ...storage, external: null };
   const { kind, value, origin } = attribute;
   const header = plainAttribute(name, attribute);
   const own = origin as AttributeProto | undefined;
@@ -218,11 +220,11 @@ function encodeAttribute(name: string, attribute: Attribute, storage: Storage): 
         value.map((tensor, i) => encodeTensor(tensor, own?.tensors[i]?.name ?? "")),
       );
     case "graph":
-      return pieces(attributeGraph, [encodeGraph(value, storage)]);
+      return pieces(attributeGraph, [encodeGraph(value, inBody)]);
     case "graphs":
       return pieces(
         attributeGraphs,
-        value.map((graph) => encodeGraph(graph, storage)),
+        value.map((graph) => encodeGraph(graph, inBody)),
       );
   }
   return [toBinary(AttributeProtoSchema, header)];
