@@ -2,6 +2,22 @@ import { convCases } from "./conv.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { normCases } from "./norm.cases.js";
 import type { OpCase } from "./op.cases.js";
+import { padCases } from "./pad.cases.js";
+import { poolCases } from "./pool.cases.js";
+import { reduceCases } from "./reduce.cases.js";
+import { reshapeCases } from "./reshape.cases.js";
+import { selectCases } from "./select.cases.js";
+import { softmaxCases } from "./softmax.cases.js";
 
 /** The cases of every family; the contract suites run over all of them. */
-export const allCases: readonly OpCase[] = [...linearCases, ...convCases, ...normCases];
+export const allCases: readonly OpCase[] = [
+  ...linearCases,
+  ...convCases,
+  ...normCases,
+  ...padCases,
+  ...poolCases,
+  ...reduceCases,
+  ...reshapeCases,
+  ...selectCases,
+  ...softmaxCases,
+];

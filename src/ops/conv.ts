@@ -2,6 +2,7 @@ import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { defineOp, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
+import { sample } from "./sample.js";
 import { type Window, windowOf } from "./window.js";
 
 // Names of sizes: N batch, I and O channels in and out, G groups, K kernel positions, L output positions.
@@ -144,35 +145,6 @@ function positions(sizes: readonly number[]): number[][] {
     (all, size) => all.flatMap((head) => Array.from({ length: size }, (_, i) => [...head, i])),
     [[]],
   );
-}
-
-/** result[i] = value[start + i * step] along an axis for i < count, 0 where that lies outside. */
-function sample(
-  g: GradientContext,
-  value: Value,
-  dims: readonly number[],
-  axis: number,
-  start: number,
-  step: number,
-  count: number,
-): Value {
-  const size = dims[axis];
-  if (start === 0 && step === 1 && count === size) return value;
-  const zeros = (length: number) =>
-    g.emit("ConstantOfShape", [g.list(dims.map((dim, i) => (i === axis ? length : dim)))]);
-  const before = Math.min(count, Math.max(0, Math.ceil(-start / step)));
-  const end = Math.min(count, Math.max(before, Math.floor((size - 1 - start) / step) + 1));
-  if (end === before) return zeros(count);
-  const first = start + before * step;
-  const last = start + (end - 1) * step;
-  const whole = first === 0 && last === size - 1 && step === 1;
-  const inside = whole
-    ? value
-    : g.emit("Slice", [value, g.list([first]), g.list([last + 1]), g.list([axis]), g.list([step])]);
-  const pieces = [inside];
-  if (before > 0) pieces.unshift(zeros(before));
-  if (end < count) pieces.push(zeros(count - end));
-  return pieces.length === 1 ? inside : g.emit("Concat", pieces, { axis: attr.int(axis) });
 }
 
 /**

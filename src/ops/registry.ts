@@ -3,9 +3,25 @@ import { convOps } from "./conv.js";
 import type { OpDefinition } from "./define.js";
 import { linearOps } from "./linear.js";
 import { normOps } from "./norm.js";
+import { padOps } from "./pad.js";
+import { poolOps } from "./pool.js";
+import { reduceOps } from "./reduce.js";
+import { reshapeOps } from "./reshape.js";
+import { selectOps } from "./select.js";
+import { softmaxOps } from "./softmax.js";
 
 /** Every operator espalier knows, in the order of the families. */
-export const allOps: readonly OpDefinition[] = [...linearOps, ...convOps, ...normOps];
+export const allOps: readonly OpDefinition[] = [
+  ...linearOps,
+  ...convOps,
+  ...normOps,
+  ...padOps,
+  ...poolOps,
+  ...reduceOps,
+  ...reshapeOps,
+  ...selectOps,
+  ...softmaxOps,
+];
 
 const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));
 
