@@ -82,8 +82,10 @@ export function floatTensor(dims: readonly number[], values: Float32Array | read
   return Tensor.fromArray("float", dims, values instanceof Float32Array ? values : Float32Array.from(values));
 }
 
-export function floatScalar(value: number): Tensor {
-  return floatTensor([], [value]);
+/** A scalar of a float type, rounded to nearest. */
+export function floatScalar(value: number, dtype: DType = "float"): Tensor {
+  if (dtype === "double") return Tensor.fromArray(dtype, [], Float64Array.of(value));
+  return fromFloat32(dtype, [], Float32Array.of(value));
 }
 
 /** An int64 tensor, one-dimensional unless `dims` says otherwise. Infinities clamp to the ends of int64. */

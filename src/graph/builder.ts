@@ -58,9 +58,9 @@ export class Builder {
     return addInitializer(this.graph, freshName(this.graph, `${this.prefix}${hint}`), tensor);
   }
 
-  /** A float constant; the same number is stored once. */
-  scalar(value: number): Value {
-    return this.#shared(`float ${Object.is(value, -0) ? "-0" : value}`, () => floatScalar(value));
+  /** A constant of a float type; the same number is stored once. */
+  scalar(value: number, dtype: DType = "float"): Value {
+    return this.#shared(`${dtype} ${Object.is(value, -0) ? "-0" : value}`, () => floatScalar(value, dtype));
   }
 
   /** A one-dimensional int64 constant, as axes, shapes and pads need it; the same list is stored once. */

@@ -1,3 +1,5 @@
+import { activationCases } from "./activation.cases.js";
+import { arithmeticCases } from "./arithmetic.cases.js";
 import { convCases } from "./conv.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { normCases } from "./norm.cases.js";
@@ -8,6 +10,7 @@ import { reduceCases } from "./reduce.cases.js";
 import { reshapeCases } from "./reshape.cases.js";
 import { selectCases } from "./select.cases.js";
 import { softmaxCases } from "./softmax.cases.js";
+import { passCases } from "./pass.cases.js";
 
 /** The cases of every family; the contract suites run over all of them. */
 export const allCases: readonly OpCase[] = [
@@ -20,4 +23,7 @@ export const allCases: readonly OpCase[] = [
   ...reshapeCases,
   ...selectCases,
   ...softmaxCases,
+  ...arithmeticCases,
+  ...activationCases,
+  ...passCases,
 ];

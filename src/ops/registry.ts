@@ -1,7 +1,10 @@
 import type { Node } from "../graph/ir.js";
+import { activationOps } from "./activation.js";
+import { arithmeticOps } from "./arithmetic.js";
 import { convOps } from "./conv.js";
 import type { OpDefinition } from "./define.js";
 import { linearOps } from "./linear.js";
+import { logicOps } from "./logic.js";
 import { normOps } from "./norm.js";
 import { padOps } from "./pad.js";
 import { poolOps } from "./pool.js";
@@ -9,6 +12,8 @@ import { reduceOps } from "./reduce.js";
 import { reshapeOps } from "./reshape.js";
 import { selectOps } from "./select.js";
 import { softmaxOps } from "./softmax.js";
+import { passOps } from "./pass.js";
+import { sourceOps } from "./source.js";
 
 /** Every operator espalier knows, in the order of the families. */
 export const allOps: readonly OpDefinition[] = [
@@ -21,6 +26,11 @@ export const allOps: readonly OpDefinition[] = [
   ...reshapeOps,
   ...selectOps,
   ...softmaxOps,
+  ...arithmeticOps,
+  ...activationOps,
+  ...passOps,
+  ...logicOps,
+  ...sourceOps,
 ];
 
 const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));
