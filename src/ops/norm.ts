@@ -28,18 +28,20 @@ function batchNormalizationGradient(g: GradientContext): (Value | null)[] {
   const dims = g.dims(x);
   const channels = dims[1];
   const training = g.node.int("training_mode", 0) === 1;
-  const [mean, variance] = training ? batchStatistics(g) : [g.input(3), g.input(4)];
   const axes = g.list(dims.map((_, i) => i).filter((i) => i !== 1));
+  const [mean, variance] = training ? batchStatistics(g, axes, channels) : [g.input(3), g.input(4)];
   const sum = (value: Value) => g.emit("ReduceSum", [value, axes], { keepdims: attr.int(0) });
   const deviation = g.emit("Sqrt", [g.add(variance, g.scalar(g.node.float("epsilon", 1e-5)))]);
   const r = g.emit("Reciprocal", [deviation]);
+  const slope = g.mul(scale, r);
+  const none = g.emit("ConstantOfShape", [g.list([channels])]);
+  const fixedInput = () => scaleChannels(g, grad, slope, none, channels);
+  if (!training && ![1, 2, 3, 4].some((index) => g.needs(index))) return [fixedInput()];
   const S = sum(grad);
   const D = g.sub(sum(g.mul(grad, x)), g.mul(mean, S));
-  const slope = g.mul(scale, r);
   const dscale = g.mul(D, r);
-  const none = g.emit("ConstantOfShape", [g.list([channels])]);
   const inputGradient = () => {
-    if (!training) return scaleChannels(g, grad, slope, none, channels);
+    if (!training) return fixedInput();
     const each = g.scalar(channels / dims.reduce((a, b) => a * b, 1));
     const k = g.mul(g.mul(slope, g.mul(dscale, r)), each);
     const c = g.sub(g.mul(k, mean), g.mul(g.mul(slope, S), each));
@@ -54,16 +56,16 @@ function batchNormalizationGradient(g: GradientContext): (Value | null)[] {
   ];
 }
 
-/** Mean and variance of the batch, recovered from the running ones: new = momentum * old + (1 - momentum) * batch. */
-function batchStatistics(g: GradientContext): [Value, Value] {
-  const momentum = g.node.float("momentum", 0.9);
-  const recover = (index: number) => {
-    const updated = g.extraOutput(index);
-    if (momentum === 0) return updated;
-    const old = g.scale(g.input(index + 2), momentum);
-    return g.scale(g.sub(updated, old), 1 / (1 - momentum));
-  };
-  return [recover(1), recover(2)];
+/**
+ * Mean and variance of the batch. With momentum 0 they are the node's own outputs; taking them out of the running ones,
+ * new = momentum * old + (1 - momentum) * batch, would lose their digits to those of the old.
+ */
+function batchStatistics(g: GradientContext, axes: Value, channels: number): [Value, Value] {
+  if (g.node.float("momentum", 0.9) === 0) return [g.extraOutput(1), g.extraOutput(2)];
+  const mean = g.emit("ReduceMean", [g.input(0), axes]);
+  const deviation = g.sub(g.input(0), mean);
+  const variance = g.emit("ReduceMean", [g.mul(deviation, deviation), axes], { keepdims: attr.int(0) });
+  return [g.reshape(mean, [channels]), variance];
 }
 
 /** A running statistic of a node: the input that holds it, and what a training step makes of it. */
@@ -73,13 +75,21 @@ export interface RunningStatistic {
 }
 
 /**
- * Switches a BatchNormalization node to the statistics of the batch, and returns its running mean and variance.
- * Any other node stays as it is and has none.
+ * Switches a BatchNormalization node to the statistics of the batch, and returns its running mean and variance, updated
+ * as the node itself would: momentum * running + (1 - momentum) * batch. The node is left with momentum 0, so that its
+ * outputs are those of the batch, which its gradient needs. Any other node stays as it is and has none.
  */
 export function useBatchStatistics(builder: Builder, node: Node): readonly RunningStatistic[] {
   if (node.type !== batchNormalization.type || node.domain !== batchNormalization.domain) return [];
+  const momentum = node.float("momentum", 0.9);
   setAttribute(node, "training_mode", attr.int(1));
-  return [3, 4].map((input) => ({ input, updated: node.outputs[input - 2] ?? builder.addOutput(node, input - 2) }));
+  setAttribute(node, "momentum", attr.float(0));
+  return [3, 4].map((input) => {
+    const batch = node.outputs[input - 2] ?? builder.addOutput(node, input - 2);
+    const old = builder.emit("Mul", [node.inputs[input], builder.scalar(momentum)]);
+    const fresh = builder.emit("Mul", [batch, builder.scalar(1 - momentum)]);
+    return { input, updated: builder.emit("Add", [old, fresh]) };
+  });
 }
 
 const batchNormalization = defineOp({

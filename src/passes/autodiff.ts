@@ -3,7 +3,7 @@ import { EspalierError } from "../base/errors.js";
 import { Builder } from "../graph/builder.js";
 import type { Graph, Node, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
-import { ancestors, topologicalOrder } from "../graph/walk.js";
+import { ancestors, readsOf, topologicalOrder } from "../graph/walk.js";
 import { GradientContext } from "../ops/gradient-context.js";
 import { opOf } from "../ops/registry.js";
 
@@ -62,7 +62,10 @@ export function emitGradients(
   return result;
 }
 
-/** Float values that depend on a parameter and that a seed depends on. */
+/**
+ * Float values that depend on a parameter and that a seed depends on. What the run did not show (sequences) counts as
+ * float, and what a body of If or Loop captures counts as read, so that no gradient is lost without a word.
+ */
 function onPath(
   order: readonly Node[],
   seeds: ReadonlyMap<Value, Value>,
@@ -72,9 +75,9 @@ function onPath(
   const behind = ancestors(seeds.keys());
   const needed = new Set<Value>(parameters.filter((parameter) => behind.has(parameter)));
   for (const node of order) {
-    if (opOf(node)?.gradient.kind === "stop" || !node.inputs.some((input) => input && needed.has(input))) continue;
+    if (opOf(node)?.gradient.kind === "stop" || ![...readsOf(node)].some((value) => needed.has(value))) continue;
     for (const output of node.outputs) {
-      if (output && behind.has(output) && trace.has(output) && isFloat(trace.dtype(output))) needed.add(output);
+      if (output && behind.has(output) && (!trace.has(output) || isFloat(trace.dtype(output)))) needed.add(output);
     }
   }
   return needed;
