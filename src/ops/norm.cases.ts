@@ -28,12 +28,12 @@ export const normCases: readonly OpCase[] = [
         },
       ),
   },
-  ...[0, 0.9].map(
+  ...[0, 0.9, 1].map(
     (momentum): OpCase => ({
       op: "BatchNormalization",
       name: `batch statistics, momentum ${momentum}`,
       build: (c) => {
-        const running = [c.fixed([2], [0.3, -0.2]), c.fixed([2], [0.8, 1.2])];
+        const running = [c.fed([2], [0.3, -20]), c.fed([2], [0.8, 12])];
         const inputs = [c.float([3, 2, 3, 2]), c.float([2], positive), c.float([2]), ...running];
         return c.emitMany("BatchNormalization", inputs, 3, {
           training_mode: attr.int(1),

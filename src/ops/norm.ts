@@ -1,6 +1,7 @@
+import { EspalierError } from "../base/errors.js";
 import { attr } from "../graph/attribute.js";
 import type { Builder } from "../graph/builder.js";
-import { setAttribute } from "../graph/edit.js";
+import { setAttribute, setInput } from "../graph/edit.js";
 import type { Node, Value } from "../graph/ir.js";
 import { defineOp, noMacs, noWeights, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -57,8 +58,8 @@ function batchNormalizationGradient(g: GradientContext): (Value | null)[] {
 }
 
 /**
- * Mean and variance of the batch. With momentum 0 they are the node's own outputs; taking them out of the running ones,
- * new = momentum * old + (1 - momentum) * batch, would lose their digits to those of the old.
+ * Mean and variance of the batch. With momentum 0 they are the node's own outputs. They cannot be taken out of the
+ * updated ones, momentum * old + (1 - momentum) * batch: onnxruntime has written these over the old.
  */
 function batchStatistics(g: GradientContext, axes: Value, channels: number): [Value, Value] {
   if (g.node.float("momentum", 0.9) === 0) return [g.extraOutput(1), g.extraOutput(2)];
@@ -68,27 +69,33 @@ function batchStatistics(g: GradientContext, axes: Value, channels: number): [Va
   return [g.reshape(mean, [channels]), variance];
 }
 
-/** A running statistic of a node: the input that holds it, and what a training step makes of it. */
+/** A running statistic of a node, and what a training step makes of it. */
 export interface RunningStatistic {
-  input: number;
+  running: Value;
   updated: Value;
 }
 
 /**
  * Switches a BatchNormalization node to the statistics of the batch, and returns its running mean and variance, updated
- * as the node itself would: momentum * running + (1 - momentum) * batch. The node is left with momentum 0, so that its
- * outputs are those of the batch, which its gradient needs. Any other node stays as it is and has none.
+ * as the node itself would: momentum * running + (1 - momentum) * batch. Any other node stays as it is and has none.
+ *
+ * The node is left with momentum 0, so that its outputs are the statistics of the batch, which its gradient needs.
+ * onnxruntime writes these outputs over the inputs that hold the running ones, whoever else reads them: so the node
+ * gets scratch vectors there.
  */
 export function useBatchStatistics(builder: Builder, node: Node): readonly RunningStatistic[] {
   if (node.type !== batchNormalization.type || node.domain !== batchNormalization.domain) return [];
   const momentum = node.float("momentum", 0.9);
   setAttribute(node, "training_mode", attr.int(1));
   setAttribute(node, "momentum", attr.float(0));
-  return [3, 4].map((input) => {
-    const batch = node.outputs[input - 2] ?? builder.addOutput(node, input - 2);
-    const old = builder.emit("Mul", [node.inputs[input], builder.scalar(momentum)]);
+  return [3, 4].map((index) => {
+    const running = node.inputs[index];
+    if (!running) throw new EspalierError("bad-model", `input ${index} is missing`, { who: node.label });
+    setInput(node, index, builder.emit("Mul", [running, builder.scalar(0)]));
+    const batch = node.outputs[index - 2] ?? builder.addOutput(node, index - 2);
+    const old = builder.emit("Mul", [running, builder.scalar(momentum)]);
     const fresh = builder.emit("Mul", [batch, builder.scalar(1 - momentum)]);
-    return { input, updated: builder.emit("Add", [old, fresh]) };
+    return { running, updated: builder.emit("Add", [old, fresh]) };
   });
 }
 

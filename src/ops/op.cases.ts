@@ -49,6 +49,13 @@ export class CaseBuilder extends Builder {
     return this.constant(floatTensor(dims, values));
   }
 
+  /** An input that the operator reads as data, not differentiated; unlike a constant, onnxruntime cannot fold it. */
+  fed(dims: readonly number[], values: readonly number[]): Value {
+    const value = this.input(`fed${Object.keys(this.feeds).length}`, "float", dims);
+    this.feeds[value.name] = floatTensor(dims, values);
+    return value;
+  }
+
   int64(values: readonly number[], dims?: readonly number[]): Value {
     return this.constant(intTensor(values, dims));
   }

@@ -233,9 +233,8 @@ function trainOnBatches(b: Builder, behind: ReadonlySet<Value>, vector: (name: s
   const found: { constant: Value; updated: Value }[] = [];
   for (const node of b.graph.nodes) {
     if (!node.outputs.some((output) => output && behind.has(output))) continue;
-    for (const { input, updated } of useBatchStatistics(b, node)) {
-      const constant = node.inputs[input];
-      if (constant?.initializer) found.push({ constant, updated });
+    for (const { running, updated } of useBatchStatistics(b, node)) {
+      if (running.initializer) found.push({ constant: running, updated });
     }
   }
   if (found.length === 0) return null;
