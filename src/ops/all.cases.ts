@@ -5,12 +5,12 @@ import { linearCases } from "./linear.cases.js";
 import { normCases } from "./norm.cases.js";
 import type { OpCase } from "./op.cases.js";
 import { padCases } from "./pad.cases.js";
+import { passCases } from "./pass.cases.js";
 import { poolCases } from "./pool.cases.js";
 import { reduceCases } from "./reduce.cases.js";
 import { reshapeCases } from "./reshape.cases.js";
 import { selectCases } from "./select.cases.js";
 import { softmaxCases } from "./softmax.cases.js";
-import { passCases } from "./pass.cases.js";
 
 /** The cases of every family; the contract suites run over all of them. */
 export const allCases: readonly OpCase[] = [

@@ -7,12 +7,12 @@ import { linearOps } from "./linear.js";
 import { logicOps } from "./logic.js";
 import { normOps } from "./norm.js";
 import { padOps } from "./pad.js";
+import { passOps } from "./pass.js";
 import { poolOps } from "./pool.js";
 import { reduceOps } from "./reduce.js";
 import { reshapeOps } from "./reshape.js";
 import { selectOps } from "./select.js";
 import { softmaxOps } from "./softmax.js";
-import { passOps } from "./pass.js";
 import { sourceOps } from "./source.js";
 
 /** Every operator espalier knows, in the order of the families. */

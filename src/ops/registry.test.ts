@@ -1,0 +1,13 @@
+import { expect, it } from "vitest";
+import { allCases } from "./all.cases.js";
+import { allOps } from "./registry.js";
+
+it("defines every operator once", () => {
+  const keys = allOps.map((op) => `${op.domain}/${op.type}`);
+  expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([]);
+});
+
+it("has no two cases of the same name, since names seed their data", () => {
+  const names = allCases.map((c) => `${c.op}: ${c.name}`);
+  expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([]);
+});
