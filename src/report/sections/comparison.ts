@@ -1,0 +1,20 @@
+import { compareMeasurements, comparisonHeader } from "../comparison.js";
+import { html, type Markup } from "../markup.js";
+import type { RunRecord } from "../record.js";
+
+export function comparisonSection({ before, after }: RunRecord): Markup {
+  const [, ...columns] = comparisonHeader;
+  const rows = compareMeasurements(before, after).map(
+    (row) =>
+      html`<tr><th scope="row">${row.label}</th><td class="quiet">${row.before}</td><td class="strong">${row.after}</td><td>${row.change}</td></tr>\n`,
+  );
+  const sameWork = before.macs !== null && before.macs === after.macs && after.nonzeros < before.nonzeros;
+  return html`<section>
+<h2>Before and after</h2>
+<table class="compact">
+<thead><tr><td></td>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
+<tbody>${rows}</tbody>
+</table>
+${sameWork ? html`<p class="note">Zeros make the file smaller, not the computation: a runtime without sparse kernels multiplies them like any number, so the multiply-accumulates (MACs) stay and the latency with them.</p>` : null}
+</section>`;
+}
