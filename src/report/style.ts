@@ -48,9 +48,10 @@ th[scope="row"] { white-space: normal; }
 .bar { display: block; width: 100%; transform: translateY(1px); }
 .bar .left { fill: var(--green); }
 .bar .removed { fill: var(--pale); }
-.options { width: auto; }
-.options :is(th, td) { text-align: left; }
-.options td { white-space: normal; overflow-wrap: anywhere; }
+dl { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 240px), 1fr)); gap: 6px 56px; margin: 0; font-size: 15px; font-variant-numeric: tabular-nums; }
+dl > div { display: flex; justify-content: space-between; gap: 16px; border-bottom: 1px solid var(--grid); padding-bottom: 5px; }
+dt { color: var(--quiet); }
+dd { margin: 0; text-align: right; overflow-wrap: anywhere; }
 pre { margin: 0 0 16px; padding: 12px 16px; background: var(--grid); border-radius: 4px; font-size: 14px; white-space: pre-wrap; overflow-wrap: anywhere; }
 
 .plot { margin: 0 0 22px; }
@@ -92,7 +93,7 @@ footer { margin-top: 56px; font-size: 13px; color: var(--quiet); }
 @media print {
   :root { --page: #fff; --ink: #000; --quiet: #444; --rule: #bbb; --grid: #e4e4e4; --green: #2b7a4b; --pale: #dfe8de; --grey: #b9bcb8; --red: #a8402f; color-scheme: light; }
   body { padding: 0; font-size: 10pt; }
-  table, pre, .note { font-size: 9pt; }
+  table, pre, dl, .note { font-size: 9pt; }
   .columns { grid-template-columns: 1fr 1fr; column-gap: 32px; }
   section { margin-top: 28px; }
   * { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
