@@ -42,9 +42,14 @@ export class EspalierError extends Error {
   }
 }
 
-/** A name out of a file, quoted for a message: cut to 80 characters, nothing in it that moves a terminal's cursor. */
+/** A name out of a file for a message: cut to 80 characters, nothing in it that moves a terminal's cursor. */
+export function brief(name: string): string {
+  return printable(name, 80);
+}
+
+/** The same in quotes. */
 export function quoted(name: string): string {
-  return `'${printable(name, 80)}'`;
+  return `'${brief(name)}'`;
 }
 
 /** One line: line breaks as spaces, other control characters as \\u escapes, the middle left out beyond `limit`. */

@@ -1,5 +1,5 @@
 import type { DType } from "../base/dtype.js";
-import { EspalierError, quoted } from "../base/errors.js";
+import { brief, EspalierError, quoted } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
 
 /** The value behind each kind of attribute. Integers are numbers: int64 beyond 2^53 loses its last digits. */
@@ -101,7 +101,7 @@ export class Node {
   /** `Conv 'layer1.conv2'`: how messages name the node. */
   get label(): string {
     const name = this.name || this.outputs.find((output) => output !== null)?.name || "";
-    return `${this.domain ? `${this.domain}.` : ""}${this.type} ${quoted(name)}`;
+    return `${brief(this.domain ? `${this.domain}.${this.type}` : this.type)} ${quoted(name)}`;
   }
 
   /** The attribute's value, or undefined when absent. Throws when it has another kind than asked for. */

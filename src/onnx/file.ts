@@ -6,11 +6,8 @@ import type { Model } from "../graph/ir.js";
 import { externalReader } from "./external.js";
 import { ExternalData } from "./external-data.js";
 import { parseModel } from "./read.js";
-import { byteLengthOfPieces, fetchPieces } from "./wire.js";
-import { encodeModel } from "./write.js";
-
-/** Protobuf's limit for a message, and so for an ONNX file without external data. */
-const mostBytes = 2 ** 31 - 1;
+import { fetchPieces } from "./wire.js";
+import { encodeModel, mostBytes } from "./write.js";
 
 export interface WriteModelOptions extends WriteOptions {
   /** Keep tensors as `sparse_initializer` where that takes fewer bytes. Default false. */
@@ -60,13 +57,6 @@ export function writeModel(model: Model, path: string, options: WriteModelOption
   assertWritable(path, options);
   const external = externalData ? externalLayout(path, externalData === true ? {} : externalData) : null;
   const pieces = encodeModel(model, { sparse, external });
-  const size = byteLengthOfPieces(pieces);
-  if (size > mostBytes) {
-    throw new EspalierError("unsupported", `the model takes ${size} bytes, an ONNX file must stay below 2 GiB`, {
-      who: path,
-      hint: "Keep its weights in a second file: externalData: true, --external-data on the command line.",
-    });
-  }
   const files = [{ path, chunks: fetchPieces(pieces) }];
   if (external && external.pieces.length > 0) {
     files.unshift({ path: join(dirname(path), external.location), chunks: fetchPieces(external.pieces) });

@@ -9,7 +9,7 @@ import {
   type SparseTensorProto,
   type TensorProto,
 } from "onnx-buf";
-import { EspalierError, messageOf, quoted } from "../base/errors.js";
+import { brief, EspalierError, messageOf, quoted } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
 import {
   addGraphInput,
@@ -52,6 +52,7 @@ export function parseModel(bytes: Uint8Array, { who = "model", external }: Parse
   try {
     return readWholeModel(bytes, { who, external: external ?? null });
   } catch (error) {
+    if (error instanceof RangeError) throw unreadable("it claims lengths beyond its end", who, error);
     if (!(error instanceof EspalierError)) throw unreadable(messageOf(error), who, error);
     if (error.who?.startsWith(who)) throw error;
     const { code, what, hint, cause } = error;
@@ -111,7 +112,7 @@ function readGraph(proto: GraphProto, graph: Graph, source: Source): void {
   const nodes = proto.node.map((node) => readNode(node, graph));
   for (const output of proto.output) {
     const value = graph.find(output.name);
-    if (!value) throw undefinedName(output.name, `output of graph ${quoted(graph.name)}`);
+    if (!value) throw undefinedName(output.name, `graph ${quoted(graph.name)}`, "gives out");
     addGraphOutput(graph, value);
   }
   readTypes(proto, graph);
@@ -153,7 +154,8 @@ function readNode(proto: NodeProto, graph: Graph): Node {
     inputs: proto.input.map((name) => {
       if (!name) return null;
       const value = graph.find(name);
-      if (!value) throw undefinedName(name, `${proto.opType} ${quoted(proto.name || (proto.output[0] ?? ""))}`);
+      if (!value)
+        throw undefinedName(name, `${brief(proto.opType)} ${quoted(proto.name || (proto.output[0] ?? ""))}`, "reads");
       return value;
     }),
     outputs: proto.output.map((name) => (name ? (graph.values.get(name) ?? null) : null)),
@@ -162,8 +164,8 @@ function readNode(proto: NodeProto, graph: Graph): Node {
   return node;
 }
 
-function undefinedName(name: string, who: string): EspalierError {
-  return new EspalierError("bad-model", `it reads ${quoted(name)}, which nothing defines`, { who });
+function undefinedName(name: string, who: string, does: "reads" | "gives out"): EspalierError {
+  return new EspalierError("bad-model", `it ${does} ${quoted(name)}, which nothing defines`, { who });
 }
 
 function twice(name: string, what: string): EspalierError {

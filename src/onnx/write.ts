@@ -20,7 +20,7 @@ import { opsetsOf, standardDomain } from "./opsets.js";
 import { encodeApart, encodeInitializer, encodeTensor, type Storage } from "./storage.js";
 import { isExternal, sparseOrigin } from "./tensor-proto.js";
 import { type InfoList, type ValueOrigin, valueInfo } from "./value-info.js";
-import { joinPieces, lengthDelimited, type Piece } from "./wire.js";
+import { byteLengthOfPieces, joinPieces, lengthDelimited, type Piece } from "./wire.js";
 
 // Field numbers of onnx.proto.
 const modelGraph = 7;
@@ -36,6 +36,9 @@ export interface EncodeOptions extends Partial<Storage> {
   extraOutputs?: readonly Value[];
 }
 
+/** Protobuf's limit for a message, and so for an ONNX file without external data. */
+export const mostBytes = 2 ** 31 - 1;
+
 /** The first IR version with `sparse_initializer`. */
 const sparseIrVersion = 6;
 
@@ -44,7 +47,7 @@ const plainInitializerIrVersion = 4;
 
 /**
  * The bytes of the ONNX file, in pieces: tensors are handed on as they are and fetched when written, so that a model
- * is written with little more memory than it already takes.
+ * is written with little more memory than it already takes. Throws `unsupported` for 2 GiB or more.
  */
 export function encodeModel(model: Model, options: EncodeOptions = {}): Piece[] {
   const { sparse = false, external = null, extraOutputs = [] } = options;
@@ -60,7 +63,14 @@ export function encodeModel(model: Model, options: EncodeOptions = {}): Piece[] 
     opsetImport: opsetImport(model, origin),
   });
   if (irVersion !== Number(proto.irVersion)) proto.irVersion = BigInt(irVersion);
-  return [toBinary(ModelProtoSchema, proto), ...lengthDelimited(modelGraph, graph)];
+  const pieces = [toBinary(ModelProtoSchema, proto), ...lengthDelimited(modelGraph, graph)];
+  const size = byteLengthOfPieces(pieces);
+  if (size > mostBytes) {
+    throw new EspalierError("unsupported", `the model takes ${size} bytes, an ONNX file must stay below 2 GiB`, {
+      hint: "Write it with its weights in a second file: externalData: true, --external-data on the command line.",
+    });
+  }
+  return pieces;
 }
 
 /** The whole ONNX file in one array. `extraOutputs` become graph outputs beside the model's own. */
@@ -102,8 +112,11 @@ function encodeGraph(
     valueInfo: [...(origin?.valueInfo ?? [])],
   });
   if (graph.name !== proto.name) proto.name = graph.name;
+  const order = topologicalOrder(graph);
+  const given = [...graph.values.values()].filter((value) => !value.producer);
+  const computed = order.flatMap((node) => node.outputs).filter((output) => output !== null);
   const constants: Piece[] = [];
-  for (const value of graph.values.values()) {
+  for (const value of [...given, ...computed]) {
     const { initializer, origin } = value;
     if (initializer) constants.push(...encodeInitializer(initializer, value.name, storage, value.returnedBy.size > 0));
     const listed = value.isGraphInput || value.isGraphOutput || initializer;
@@ -117,7 +130,7 @@ function encodeGraph(
     if (simple.length > 0) nodes.push(toBinary(GraphProtoSchema, create(GraphProtoSchema, { node: simple })));
     simple = [];
   };
-  for (const node of topologicalOrder(graph)) {
+  for (const node of order) {
     assertNamesReach(node);
     const lifted = liftConstant(node, storage);
     if (lifted) constants.push(...lifted);
