@@ -89,6 +89,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       step++;
       options.onStep?.(step, totalSteps, result.loss);
     }
+    trainer.checkFinite();
     const score = options.validate ? await options.validate(trainer) : null;
     const record: EpochRecord = {
       epoch,

@@ -5,6 +5,7 @@ import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { addGraphOutput, removeValue, replaceUses, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { logitsBehind } from "../ops/logits.js";
@@ -19,7 +20,7 @@ import type { Optimizer } from "./optimizers.js";
 
 /**
  * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
- * flat vector. `weights` are the effective (masked) parameters.
+ * flat vector. `weights` are the parameters as the network sees them: masked.
  */
 export type Statistic = (builder: Builder, weights: Value, gradient: Value) => Value;
 
@@ -32,10 +33,13 @@ export interface ProgramOptions {
   batchNorm: "batch" | "fixed";
   /** Largest Euclidean norm of the whole gradient; longer ones are shortened to it. */
   clipNorm?: number;
-  /** Multiply the parameters by a mask that is fed with them. */
-  masked: boolean;
-  /** Let the gradient reach masked weights, so that they can come back (Guo et al., 2016). Default false. */
-  trainMasked?: boolean;
+  /**
+   * - "none": every parameter takes part.
+   * - "frozen": the gradient is multiplied by a mask, so that removed weights, being 0, stay 0.
+   * - "latent": the network sees parameters times mask, but all of them are trained, so that removed weights can come
+   *   back (dynamic network surgery; Guo, Yao and Chen, 2016).
+   */
+  masking: "none" | "frozen" | "latent";
   statistic?: Statistic;
 }
 
@@ -46,11 +50,17 @@ export interface StateVector {
   size: number;
 }
 
-/** A training step as one ONNX model. */
+/**
+ * A training step as one ONNX model. The trained tensors are inputs of their own, fed as views of one flat vector
+ * (cutting them out of it in the graph would copy every weight at every step); the optimizer works on that vector.
+ */
 export interface Program {
   bytes: Uint8Array;
+  masking: ProgramOptions["masking"];
   /** Where each trained tensor lies in the vector `inputNames.parameters`. */
   parameters: Layout;
+  /** With latent masking: the output that holds the next parameters times mask. */
+  effectiveOutput: string | null;
   /** Likewise the running means and variances of BatchNormalization; empty when they are fixed. */
   running: Layout;
   state: readonly StateVector[];
@@ -68,6 +78,7 @@ export interface Program {
 /** Inputs of a program beside the model's own. */
 export const inputNames = {
   parameters: "train/parameters",
+  tensor: (name: string) => `train/tensor/${name}`,
   running: "train/running",
   mask: "train/mask",
   statistic: "train/statistic",
@@ -121,10 +132,7 @@ export async function compileProgram(
   const handOn = (input: string, value: Value, size: number) =>
     state.push({ input, output: publish(value, "float", [size]), size });
 
-  const flat = vector(inputNames.parameters, parameters.size);
-  const mask = options.masked ? vector(inputNames.mask, parameters.size) : null;
-  const effective = mask ? b.emit("Mul", [flat, mask]) : flat;
-  const weights = unpack(b, effective, parameters, trained);
+  const weights = inputsFor(b, trained, forward, feeds);
   const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, vector) : null;
 
   const targets = new Map<TargetKind, Value>();
@@ -146,8 +154,11 @@ export async function compileProgram(
   const trace = await traceModel(model, feeds, engine);
   const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(1)]]), weights, trace);
   if (gradients.size === 0) throw new EspalierError("unsupported", "the loss does not depend on any trained weight");
+  const flat = vector(inputNames.parameters, parameters.size);
+  const mask = options.masking === "none" ? null : vector(inputNames.mask, parameters.size);
+  const latent = options.masking === "latent" ? mask : null;
   let gradient = pack(b, weights, parameters, gradients);
-  if (mask && !options.trainMasked) gradient = b.emit("Mul", [gradient, mask]);
+  if (mask && !latent) gradient = b.emit("Mul", [gradient, mask]);
   if (options.clipNorm) gradient = emitClip(b, gradient, options.clipNorm);
 
   const slots = optimizer.slots.map((name) => vector(inputNames.slot(name), parameters.size));
@@ -167,12 +178,16 @@ export async function compileProgram(
   if (running) handOn(inputNames.running, running.updated, running.layout.size);
   if (options.statistic) {
     const before = vector(inputNames.statistic, parameters.size);
+    const effective = latent ? b.emit("Mul", [flat, latent]) : flat;
     const after = b.emit("Add", [before, options.statistic(b, effective, gradient)]);
     handOn(inputNames.statistic, after, parameters.size);
   }
+  const effectiveNext = latent && b.emit("Mul", [stepped.parameters, latent]);
   const labels = targets.get("class");
   return {
+    masking: options.masking,
     parameters,
+    effectiveOutput: effectiveNext && publish(effectiveNext, "float", [parameters.size]),
     running: running?.layout ?? layOut([]),
     state,
     inputs,
@@ -193,16 +208,27 @@ function checkOutput(output: Value, dims: readonly number[], batchSize: number, 
   });
 }
 
+/** Inputs of their own in the place of the constants. */
+function inputsFor(b: Builder, constants: readonly Value[], trace: Trace, feeds: Tensors): Value[] {
+  return constants.map((constant) => {
+    const name = inputNames.tensor(constant.name);
+    const dims = trace.dims(constant);
+    feeds[name] = floatTensor(dims, new Float32Array(sizeOf(dims)));
+    return putFor(constant, b.input(name, "float", dims));
+  });
+}
+
+function putFor(constant: Value, value: Value): Value {
+  replaceUses(constant, value);
+  removeValue(constant);
+  return value;
+}
+
 /** The tensors of a flat vector, put where the constants were. */
 function unpack(b: Builder, flat: Value, layout: Layout, constants: readonly Value[]): Value[] {
   const sizes = layout.slices.map((slice) => slice.size);
   const parts = sizes.length === 1 ? [flat] : b.emitMany("Split", [flat, b.ints(sizes)], sizes.length);
-  return constants.map((constant, i) => {
-    const shaped = b.emit("Reshape", [parts[i], b.ints(layout.slices[i].dims)]);
-    replaceUses(constant, shaped);
-    removeValue(constant);
-    return shaped;
-  });
+  return constants.map((constant, i) => putFor(constant, b.emit("Reshape", [parts[i], b.ints(layout.slices[i].dims)])));
 }
 
 /** The gradients of the tensors, end to end; zeros where none arrives. */

@@ -32,6 +32,8 @@ export class Trainer {
   #state: TrainingState;
   /** The newest state that is known to give a finite loss. */
   #good: TrainingState;
+  /** Parameters as the network sees them. */
+  #effective: Float32Array;
   #limit: number | null = null;
 
   private constructor(program: Program, optimizer: Optimizer, session: Session, state: TrainingState) {
@@ -40,6 +42,7 @@ export class Trainer {
     this.#session = session;
     this.#state = state;
     this.#good = state;
+    this.#effective = effectiveWeights(state);
   }
 
   /** Loads the program. `parameters` and `running` are the vectors to start from, as `gather` makes them. */
@@ -55,27 +58,51 @@ export class Trainer {
     for (const { input, size } of program.state) vectors[input] = new Float32Array(size);
     vectors[inputNames.parameters] = start.parameters;
     if (program.running.size > 0) vectors[inputNames.running] = start.running;
-    return new Trainer(program, optimizer, session, { step: 0, vectors, mask: start.mask ?? null });
+    const trainer = new Trainer(program, optimizer, session, { step: 0, vectors, mask: null });
+    if (program.masking !== "none") trainer.mask = start.mask ?? new Float32Array(program.parameters.size).fill(1);
+    return trainer;
   }
 
   get state(): TrainingState {
     return this.#state;
   }
 
-  /** Continues from another state of the same program: a checkpoint, or one with a new mask. */
+  /** Continues from another state of the same program, such as a checkpoint. */
   set state(state: TrainingState) {
     this.#state = state;
     this.#good = state;
+    this.#effective = effectiveWeights(state);
+  }
+
+  /**
+   * Removes and restores weights: 1 keeps, 0 removes. Unless removed weights are trained on as latent ones, they and
+   * the optimizer's memory of them become 0.
+   */
+  set mask(mask: Float32Array) {
+    const { step, vectors } = this.#state;
+    const { masking, parameters } = this.program;
+    if (masking === "none" || mask.length !== parameters.size) {
+      throw new EspalierError(
+        "bad-usage",
+        `a mask of ${mask.length} for ${parameters.size} parameters, masking ${masking}`,
+      );
+    }
+    const cut = (vector: Float32Array) => vector.map((value, i) => (mask[i] === 0 ? 0 : value));
+    const kept = Object.entries(vectors).map(([name, vector]) => [
+      name,
+      masking === "latent" || vector.length !== mask.length || name === inputNames.statistic ? vector : cut(vector),
+    ]);
+    this.state = { step, vectors: Object.fromEntries(kept), mask };
   }
 
   /** The parameters as the network uses them: masked. */
   get weights(): Float32Array {
-    return effectiveWeights(this.#good);
+    return effectiveWeights(this.#state);
   }
 
   /** Running statistics of BatchNormalization, laid out as `program.running`. */
   get running(): Float32Array {
-    return this.#good.vectors[inputNames.running] ?? new Float32Array(0);
+    return this.#state.vectors[inputNames.running] ?? new Float32Array(0);
   }
 
   /**
@@ -102,26 +129,42 @@ export class Trainer {
     }
     for (const [name, vector] of Object.entries(vectors)) feeds[name] = floatTensor([vector.length], vector);
     if (mask) feeds[inputNames.mask] = floatTensor([mask.length], mask);
+    for (const { name, dims, offset, size } of program.parameters.slices) {
+      feeds[inputNames.tensor(name)] = floatTensor(dims, this.#effective.subarray(offset, offset + size));
+    }
 
     const results = await this.#session.run(feeds);
     const loss = toFloat32(results[program.lossOutput])[0];
     this.#limit ??= exploded * Math.max(1, Math.abs(loss));
     if (!(Math.abs(loss) <= this.#limit)) {
-      this.#state = this.#good;
-      throw new EspalierError("diverged", `the loss became ${loss} at step ${step + 1}`, {
-        hint: "Lower the learning rate, or clip the gradient.",
-      });
+      this.state = this.#good;
+      throw diverged(`the loss became ${loss} at step ${step + 1}`);
     }
     this.#good = this.#state;
     const next: Record<string, Float32Array> = {};
     for (const { input, output } of program.state) next[input] = toFloat32(results[output]);
     this.#state = { step: step + 1, vectors: next, mask };
+    this.#effective = program.effectiveOutput
+      ? toFloat32(results[program.effectiveOutput])
+      : next[inputNames.parameters];
     return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
+  }
+
+  /** Throws `diverged` when the newest weights are not finite, having gone back to the last good ones. */
+  checkFinite(): void {
+    if (this.#state.vectors[inputNames.parameters].every(Number.isFinite)) return;
+    const { step } = this.#state;
+    this.state = this.#good;
+    throw diverged(`a weight is no longer finite after step ${step}`);
   }
 
   async release(): Promise<void> {
     await this.#session.release();
   }
+}
+
+function diverged(what: string): EspalierError {
+  return new EspalierError("diverged", what, { hint: "Lower the learning rate, or clip the gradient." });
 }
 
 /** Parameters times mask. */
