@@ -1,0 +1,242 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { blobs } from "../../test/support/blobs.js";
+import { EspalierError } from "../base/errors.js";
+import { randomStream } from "../base/random.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model } from "../graph/ir.js";
+import { nodeEngine } from "../run/node.js";
+import { type EpochRecord, type FitOptions, fit } from "./fit.js";
+import { gather, sliceNamed } from "./layout.js";
+import { crossEntropy } from "./losses.js";
+import { buildNetwork, type Network } from "./networks/network.js";
+import { adamW } from "./optimizers.js";
+import { prepareModel } from "./prepare.js";
+import { compileProgram, inputNames, type ProgramOptions } from "./program.js";
+import { cosineRate } from "./rates.js";
+import { Trainer } from "./trainer.js";
+
+/** Convolution, BatchNormalization and a linear layer: one of each kind of state. */
+const small: Network = {
+  name: "small",
+  emit(layers, input, [channels, height, width], classes) {
+    const convolved = layers.conv("conv", input, channels, 4, 3, { padding: 1, bias: false });
+    const normed = layers.relu(layers.batchNorm("norm", convolved, 4));
+    return layers.linear("fc", layers.flatten(normed), 4 * height * width, classes);
+  },
+};
+
+const data = blobs(256);
+const folder = mkdtempSync(join(tmpdir(), "espalier-fit-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+async function trainerFor(
+  model: Model,
+  options: Partial<ProgramOptions> = {},
+  dataset: Dataset = data,
+): Promise<Trainer> {
+  const optimizer = adamW();
+  const { inputs } = await dataset.read(Uint32Array.from({ length: 32 }, (_, i) => i));
+  const full: ProgramOptions = { loss: crossEntropy, optimizer, batchNorm: "batch", masking: "none", ...options };
+  const program = await compileProgram(prepareModel(model), { input: inputs[0] }, full, nodeEngine);
+  const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
+  return Trainer.create(program, optimizer, start, nodeEngine, 2);
+}
+
+function freshModel(): Model {
+  return buildNetwork(small, [1, 8, 8], 4, randomStream(7, "weights"));
+}
+
+const options: FitOptions = { data, epochs: 4, seed: 3, rate: 0.01, schedule: cosineRate };
+
+describe("fit", () => {
+  it("learns what can be learnt", async () => {
+    const trainer = await trainerFor(freshModel());
+    const history = await fit(trainer, options);
+    expect(history).toHaveLength(4);
+    expect(history[0].loss).toBeGreaterThan(history[3].loss);
+    expect(history[3].accuracy).toBeGreaterThan(0.95);
+    expect(trainer.running.some((value) => value !== 0 && value !== 1)).toBe(true);
+  });
+
+  it("gives the same bytes after an interruption at any step as without one", async () => {
+    const plain = await trainerFor(freshModel());
+    const history = await fit(plain, options);
+    // 8 steps an epoch: before the first checkpoint, right after one, and in the middle of the last epoch.
+    for (const stopAt of [3, 8, 27]) {
+      const checkpoint = { path: join(folder, `stop-${stopAt}`), fingerprint: "same" };
+      const stop = new AbortController();
+      const first = await trainerFor(freshModel());
+      const onStep = (done: number) => done === stopAt && stop.abort();
+      await expect(fit(first, { ...options, checkpoint, onStep, signal: stop.signal })).rejects.toMatchObject({
+        code: "interrupted",
+      });
+      const second = await trainerFor(freshModel());
+      const resumed = await fit(second, { ...options, checkpoint });
+      expect(second.state.step).toBe(plain.state.step);
+      for (const [name, vector] of Object.entries(plain.state.vectors)) {
+        expect(Buffer.from(second.state.vectors[name].buffer).equals(Buffer.from(vector.buffer)), name).toBe(true);
+      }
+      expect(resumed.map(withoutTime)).toEqual(history.map(withoutTime));
+    }
+  });
+
+  it("loads a finished run instead of repeating it", async () => {
+    const checkpoint = { path: join(folder, "finished"), fingerprint: "same" };
+    const first = await trainerFor(freshModel());
+    await fit(first, { ...options, checkpoint });
+    const before = readFileSync(checkpoint.path);
+    const second = await trainerFor(freshModel());
+    let steps = 0;
+    await fit(second, { ...options, checkpoint, onStep: () => steps++ });
+    expect(steps).toBe(0);
+    expect([...second.weights]).toEqual([...first.weights]);
+    expect(readFileSync(checkpoint.path).equals(before)).toBe(true);
+  });
+
+  it("refuses the checkpoint of another run, and a damaged one", async () => {
+    const path = join(folder, "other");
+    await fit(await trainerFor(freshModel()), { ...options, epochs: 1, checkpoint: { path, fingerprint: "a" } });
+    const trainer = await trainerFor(freshModel());
+    await expect(fit(trainer, { ...options, checkpoint: { path, fingerprint: "b" } })).rejects.toThrow(/other options/);
+    const bytes = readFileSync(path);
+    const { writeFileSync } = await import("node:fs");
+    for (const length of [0, 4, 200, bytes.length - 5]) {
+      writeFileSync(path, bytes.subarray(0, length));
+      await expect(fit(trainer, { ...options, checkpoint: { path, fingerprint: "a" } })).rejects.toThrow(/checkpoint/);
+    }
+  });
+
+  it("goes back to the best weights when it runs out of patience", async () => {
+    const trainer = await trainerFor(freshModel());
+    const scores = [1, 3, 2, 2, 9];
+    const seen: Float32Array[] = [];
+    const history = await fit(trainer, {
+      ...options,
+      epochs: 5,
+      patience: 2,
+      validate: async () => {
+        seen.push(trainer.weights.slice());
+        return scores[seen.length - 1];
+      },
+    });
+    expect(history.map((record) => record.score)).toEqual([1, 3, 2, 2]);
+    expect([...trainer.weights]).toEqual([...seen[1]]);
+  });
+
+  it("stops at a NaN with the last good weights and says which step", async () => {
+    const broken: Dataset = {
+      ...data,
+      async read(indices) {
+        const batch = await data.read(indices);
+        if (Array.from(indices).includes(77)) (batch.inputs[0].array as Float32Array).fill(Number.NaN);
+        return batch;
+      },
+    };
+    const trainer = await trainerFor(freshModel(), {}, data);
+    const failing = fit(trainer, { ...options, data: broken });
+    await expect(failing).rejects.toThrow(/loss became NaN at step \d+\. Lower the learning rate/);
+    expect(trainer.weights.every(Number.isFinite)).toBe(true);
+  });
+
+  it("stops when the loss explodes", async () => {
+    const trainer = await trainerFor(freshModel());
+    const failing = fit(trainer, { ...options, rate: 1e6 });
+    await expect(failing).rejects.toBeInstanceOf(EspalierError);
+    await expect(failing).rejects.toMatchObject({ code: "diverged" });
+    expect(trainer.weights.every(Number.isFinite)).toBe(true);
+  });
+
+  it("says what to do when the data do not fill a batch", async () => {
+    const trainer = await trainerFor(freshModel());
+    await expect(fit(trainer, { ...options, data: blobs(20) })).rejects.toThrow(/20 examples .* smaller batch/);
+  });
+});
+
+function withoutTime({ seconds: _, ...record }: EpochRecord) {
+  return record;
+}
+
+describe("masks and frozen tensors", () => {
+  const half = (size: number) => Float32Array.from({ length: size }, (_, i) => i % 2);
+
+  it("keeps removed weights exactly 0, also when momentum pushes them", async () => {
+    const trainer = await trainerFor(freshModel(), { masking: "frozen" });
+    const mask = half(trainer.program.parameters.size);
+    await fit(trainer, {
+      ...options,
+      epochs: 2,
+      beforeStep(current, step) {
+        if (step === 5) current.mask = mask;
+      },
+    });
+    const parameters = trainer.state.vectors[inputNames.parameters];
+    expect(parameters.filter((_, i) => mask[i] === 0).every((value) => value === 0)).toBe(true);
+    expect(parameters.filter((_, i) => mask[i] === 1).some((value) => value === 0)).toBe(false);
+  });
+
+  it("lets latent weights come back as they were trained meanwhile", async () => {
+    const trainer = await trainerFor(freshModel(), { masking: "latent" });
+    const size = trainer.program.parameters.size;
+    trainer.mask = half(size);
+    const before = trainer.state.vectors[inputNames.parameters];
+    await fit(trainer, { ...options, epochs: 1 });
+    const after = trainer.state.vectors[inputNames.parameters];
+    const moved = after.filter((value, i) => i % 2 === 0 && value !== before[i]).length;
+    expect(moved).toBeGreaterThan(size / 4);
+    expect(trainer.weights.every((value, i) => i % 2 === 1 || value === 0)).toBe(true);
+    trainer.mask = new Float32Array(size).fill(1);
+    expect([...trainer.weights]).toEqual([...after]);
+  });
+
+  it("gives a masked network the loss that the cut weights give", async () => {
+    const inputs = (await data.read([0, 1, 2, 3].concat(Array.from({ length: 28 }, (_, i) => i + 4)))).inputs;
+    const labels = (await data.read(Array.from({ length: 32 }, (_, i) => i))).labels;
+    if (!labels) throw new Error("the blobs have labels");
+    const losses: number[] = [];
+    for (const masking of ["frozen", "latent", "none"] as const) {
+      const trainer = await trainerFor(freshModel(), { masking });
+      const { parameters } = trainer.program;
+      const mask = half(parameters.size);
+      if (masking !== "none") trainer.mask = mask;
+      else {
+        const { vectors } = trainer.state;
+        const cut = vectors[inputNames.parameters].map((value, i) => value * mask[i]);
+        trainer.state = { ...trainer.state, vectors: { ...vectors, [inputNames.parameters]: cut } };
+      }
+      losses.push((await trainer.step(inputs, { class: labels }, 0.01)).loss);
+    }
+    expect(losses[1]).toBe(losses[0]);
+    expect(losses[2]).toBe(losses[0]);
+  });
+
+  it("does not touch frozen tensors", async () => {
+    const model = freshModel();
+    const trainer = await trainerFor(model, { frozen: (name) => name.startsWith("conv") });
+    expect(() => sliceNamed(trainer.program.parameters, "conv.weight")).toThrow(/not one of the trained/);
+    expect(trainer.program.parameters.slices.map((slice) => slice.name)).toEqual([
+      "norm.weight",
+      "norm.bias",
+      "fc.weight",
+      "fc.bias",
+    ]);
+    await expect(trainerFor(model, { frozen: () => true })).rejects.toThrow(/every one of them is frozen/);
+  });
+
+  it("sums a statistic over the steps", async () => {
+    const trainer = await trainerFor(freshModel(), {
+      statistic: (b, weights, gradient) => b.emit("Abs", [b.emit("Mul", [weights, gradient])]),
+    });
+    const first = await data.read(Array.from({ length: 32 }, (_, i) => i));
+    if (!first.labels) throw new Error("the blobs have labels");
+    await trainer.step(first.inputs, { class: first.labels }, 0);
+    const once = trainer.state.vectors[inputNames.statistic];
+    expect(once.some((value) => value > 0)).toBe(true);
+    // Rate 0 and no decay of the weights at rate 0: the second step adds the same again.
+    await trainer.step(first.inputs, { class: first.labels }, 0);
+    const twice = trainer.state.vectors[inputNames.statistic];
+    for (const [i, value] of once.entries()) expect(twice[i]).toBeCloseTo(2 * value, 5);
+  });
+});
