@@ -212,6 +212,15 @@ export function setOutput(node: Node, index: number, value: Value): void {
   (value as Open<Value>).producer = node;
 }
 
+/** Takes an output away from its node; the value may then become a constant or the output of another node. */
+export function detachOutput(node: Node, index: number): Value {
+  const value = node.outputs[index];
+  if (!value) throw new EspalierError("bad-usage", `there is no output ${index} to detach`, { who: node.label });
+  outputsOf(node)[index] = null;
+  (value as Open<Value>).producer = null;
+  return value;
+}
+
 /** Drops trailing inputs so that `count` stay. */
 export function truncateInputs(node: Node, count: number): void {
   const inputs = inputsOf(node);

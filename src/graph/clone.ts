@@ -1,0 +1,83 @@
+import {
+  addGraphInput,
+  addGraphOutput,
+  addNode,
+  addValue,
+  createSubgraph,
+  setAttribute,
+  setConstant,
+  setOpset,
+  setOrigin,
+} from "./edit.js";
+import { type Attribute, type Graph, Model, type Value } from "./ir.js";
+
+/**
+ * A deep copy of a model; edits of one leave the other alone. Tensors and plain attributes never change and are shared,
+ * so that copying a model of any size costs only the memory of its graph.
+ * @returns the copy, and for every value of the original (bodies of nodes included) its copy.
+ */
+export function cloneModel(original: Model): { model: Model; values: ReadonlyMap<Value, Value> } {
+  const model = new Model(original.irVersion, original.opset, original.graph.name);
+  for (const [domain, version] of original.opsets) setOpset(model, domain, version);
+  setOrigin(model, original.origin);
+  const values = new Map<Value, Value>();
+  copyGraph(original.graph, model.graph, values);
+  return { model, values };
+}
+
+/** Copies a body of a control-flow node to be a body of a node in `outer`. Values around it are found in `values`. */
+export function copyBody(body: Graph, outer: Graph, values: Map<Value, Value>): Graph {
+  const copy = createSubgraph(outer, body.name);
+  copyGraph(body, copy, values);
+  return copy;
+}
+
+function copyGraph(source: Graph, target: Graph, values: Map<Value, Value>): void {
+  setOrigin(target, source.origin);
+  copyContents(source, target, values);
+  for (const input of source.inputs) addGraphInput(target, values.get(input) ?? input);
+  for (const output of source.outputs) addGraphOutput(target, values.get(output) ?? output);
+}
+
+/**
+ * Copies the values and nodes of a graph into another one.
+ * @param values from originals to copies. Values of `source` that it already holds are not copied; their stand-ins are
+ * read and computed instead. Values from around `source` that it does not hold are read as they are.
+ * @param rename gives the copy of a value its name; default the same.
+ */
+export function copyContents(
+  source: Graph,
+  target: Graph,
+  values: Map<Value, Value>,
+  rename: (name: string) => string = (name) => name,
+): void {
+  for (const value of source.values.values()) {
+    if (values.has(value)) continue;
+    const copy = addValue(target, rename(value.name), value.type);
+    if (value.initializer) setConstant(copy, value.initializer);
+    setOrigin(copy, value.origin);
+    values.set(value, copy);
+  }
+  const copyOf = (value: Value | null) => value && (values.get(value) ?? value);
+  for (const node of source.nodes) {
+    const copy = addNode(target, node.type, {
+      domain: node.domain,
+      name: node.name,
+      inputs: node.inputs.map(copyOf),
+      outputs: node.outputs.map(copyOf),
+    });
+    setOrigin(copy, node.origin);
+    for (const [name, attribute] of node.attributes) setAttribute(copy, name, copyAttribute(attribute, target, values));
+  }
+}
+
+function copyAttribute(attribute: Attribute, outer: Graph, values: Map<Value, Value>): Attribute {
+  switch (attribute.kind) {
+    case "graph":
+      return { ...attribute, value: copyBody(attribute.value, outer, values) };
+    case "graphs":
+      return { ...attribute, value: attribute.value.map((body) => copyBody(body, outer, values)) };
+    default:
+      return attribute;
+  }
+}
