@@ -38,7 +38,7 @@ function axesAfter(x: Value, axis: number): readonly (number | string | null)[] 
  * [C, D1, ...], which is today's operator on [N, C * D1 * ...].
  */
 function batchNormalization(node: Node, u: Upgrade): void {
-  const training = node.outputs.slice(1).some((output) => output !== null);
+  const training = node.int("training_mode", 0) === 1 || node.outputs.slice(1).some((output) => output !== null);
   if (node.int("spatial", 1) === 0) {
     if (training) throw u.refuse(node, "it trains on statistics of single elements (spatial = 0)");
     const x = u.input(node, 0);
@@ -53,7 +53,9 @@ function batchNormalization(node: Node, u: Upgrade): void {
     throw u.refuse(node, "its outputs saved_mean and saved_var are read");
   }
   truncateOutputs(node, training ? 3 : 1);
-  if (training) setAttribute(node, "training_mode", attr.int(1));
+  if (!training) return;
+  setAttribute(node, "training_mode", attr.int(1));
+  for (const index of [1, 2]) if (!node.outputs[index]) u.builder.addOutput(node, index);
 }
 
 /** Until opset 21 scale and bias had one element for each group; now one for each channel: [a, b] -> [a, a, b, b]. */

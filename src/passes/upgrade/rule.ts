@@ -78,7 +78,7 @@ export class Upgrade {
     const output = detachOutput(node, 0);
     const before = this.builder.value(node.type);
     setOutput(node, 0, before);
-    addNode(node.graph, type, { name: output.name, inputs: inputs(before), outputs: [output], attributes });
+    addNode(node.graph, type, { name: before.name, inputs: inputs(before), outputs: [output], attributes });
   }
 
   refuse(node: Node, reason: string): EspalierError {

@@ -22,7 +22,7 @@ function scan8(node: Node, u: Upgrade): void {
   });
   const directions = node.ints("directions", []);
   const scan = addNode(example, "Scan", {
-    name: node.name,
+    name: freshName(example, "scan"),
     inputs: slices,
     outputs: node.outputs.map((output) => output && named(`${output.name}_example`)),
     attributes: {

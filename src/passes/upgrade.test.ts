@@ -1,0 +1,646 @@
+import { describe, expect, it } from "vitest";
+import { randomStream } from "../base/random.js";
+import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
+import { Builder } from "../graph/builder.js";
+import { addGraphInput, addGraphOutput, addNode, addValue, createSubgraph } from "../graph/edit.js";
+import { type Graph, Model, type Value } from "../graph/ir.js";
+import { allNodes } from "../graph/walk.js";
+import { modelBytes } from "../onnx/write.js";
+import { CaseBuilder } from "../ops/op.cases.js";
+import { nodeEngine } from "../run/node.js";
+import type { Tensors } from "../run/session.js";
+import { targetOpset, upgradeOpset } from "./upgrade.js";
+
+// onnxruntime runs the old forms itself: every model is run as it is and upgraded, and the outputs must be the same
+// bits. Forms that only opset 6 had are unknown to it; they are compared with what their definition says.
+
+const seed = 7;
+
+interface OldForm {
+  name: string;
+  opsets: readonly number[];
+  build(c: CaseBuilder): Value | readonly Value[];
+  /** onnxruntime has another kernel for the new form, which rounds otherwise: relative difference that is fine. */
+  tolerance?: number;
+}
+
+const nearest = { mode: attr.string("nearest") };
+const linear = { mode: attr.string("linear") };
+const floats = (c: CaseBuilder, values: readonly number[]) => c.fixed([values.length], values);
+
+const oldForms: OldForm[] = [
+  ...["ReduceSum", "ReduceMean", "ReduceMax", "ReduceMin", "ReduceL1", "ReduceL2"].map((type) => ({
+    name: `${type} with axes`,
+    opsets: [7, 11, 12],
+    build: (c: CaseBuilder) => c.emit(type, [c.float([2, 3, 4])], { axes: attr.ints([0, 2]), keepdims: attr.int(0) }),
+  })),
+  ...["ReduceProd", "ReduceSumSquare", "ReduceLogSum", "ReduceLogSumExp"].map((type) => ({
+    name: `${type} over everything`,
+    opsets: [7, 13, 17],
+    build: (c: CaseBuilder) => c.emit(type, [c.float([2, 3], { low: 0.5, high: 2 })]),
+  })),
+  {
+    name: "ReduceMean with axes from the back",
+    opsets: [13, 17],
+    build: (c) => c.emit("ReduceMean", [c.float([2, 3, 4])], { axes: attr.ints([-1]) }),
+  },
+  {
+    name: "Squeeze and Unsqueeze with axes",
+    opsets: [7, 11, 12],
+    build: (c) =>
+      c.emit("Unsqueeze", [c.emit("Squeeze", [c.float([1, 3, 1])], { axes: attr.ints([0]) })], {
+        axes: attr.ints([0, 3]),
+      }),
+  },
+  {
+    name: "Squeeze of everything",
+    opsets: [7, 11],
+    build: (c) => c.emit("Squeeze", [c.float([1, 3, 1])]),
+  },
+  {
+    name: "Split into given sizes",
+    opsets: [7, 11, 12],
+    build: (c) => c.emitMany("Split", [c.float([5, 2])], 2, { split: attr.ints([1, 4]), axis: attr.int(0) }),
+  },
+  {
+    name: "Split into equal parts",
+    opsets: [7, 12, 13, 17],
+    build: (c) => c.emitMany("Split", [c.float([2, 6])], 3, { axis: attr.int(1) }),
+  },
+  {
+    name: "Split with sizes as input",
+    opsets: [13, 17],
+    build: (c) => c.emitMany("Split", [c.float([2, 6]), c.int64([1, 5])], 2, { axis: attr.int(1) }),
+  },
+  {
+    name: "Slice",
+    opsets: [7, 9],
+    build: (c) =>
+      c.emit("Slice", [c.float([4, 5])], {
+        axes: attr.ints([1, 0]),
+        starts: attr.ints([1, -3]),
+        ends: attr.ints([Number.MAX_SAFE_INTEGER, -1]),
+      }),
+  },
+  {
+    name: "Slice without axes, to the end of int64",
+    opsets: [7, 9],
+    build: (c) => c.emit("Slice", [c.float([4, 5])], { starts: attr.ints([1, 2]), ends: attr.ints([3, 2 ** 63]) }),
+  },
+  {
+    name: "Pad with a value",
+    opsets: [7, 10],
+    build: (c) => c.emit("Pad", [c.float([2, 3])], { pads: attr.ints([1, 0, 0, 2]), value: attr.float(1.5) }),
+  },
+  {
+    name: "Pad that cuts, by reflection and by edges",
+    opsets: [7, 10],
+    build: (c) => {
+      const x = c.float([3, 4]);
+      const pads = attr.ints([1, -1, 2, 1]);
+      return [
+        c.emit("Pad", [x], { pads }),
+        c.emit("Pad", [x], { pads: attr.ints([1, 0, 1, 2]), mode: attr.string("reflect") }),
+        c.emit("Pad", [x], { pads: attr.ints([1, 0, 1, 2]), mode: attr.string("edge") }),
+      ];
+    },
+  },
+  {
+    name: "TopK",
+    opsets: [7, 9],
+    build: (c) => c.emitMany("TopK", [c.distinct([3, 5])], 2, { k: attr.int(2), axis: attr.int(1) }),
+  },
+  {
+    name: "TopK along the last axis",
+    opsets: [7, 9, 10],
+    build: (c) => {
+      const x = c.distinct([3, 5]);
+      return c.graph.model.opset < 10
+        ? c.emitMany("TopK", [x], 2, { k: attr.int(3) })
+        : c.emitMany("TopK", [x, c.int64([3])], 2);
+    },
+  },
+  {
+    name: "Clip on one side, on both, on none",
+    opsets: [7, 10],
+    build: (c) => {
+      const x = c.float([3, 4]);
+      return [
+        c.emit("Clip", [x], { min: attr.float(-0.3) }),
+        c.emit("Clip", [x], { max: attr.float(0.2) }),
+        c.emit("Clip", [x], { min: attr.float(0), max: attr.float(0.5) }),
+        c.emit("Clip", [x]),
+      ];
+    },
+  },
+  ...["Softmax", "LogSoftmax", "Hardmax"].flatMap((type) => [
+    {
+      name: `${type} over the axes behind the first`,
+      opsets: [7, 11, 12],
+      build: (c: CaseBuilder) => c.emit(type, [c.distinct([2, 3, 4])]),
+    },
+    {
+      name: `${type} over all axes, over the last`,
+      opsets: [7, 12],
+      build: (c: CaseBuilder) => {
+        const x = c.distinct([2, 3, 4]);
+        return [c.emit(type, [x], { axis: attr.int(0) }), c.emit(type, [x], { axis: attr.int(2) })];
+      },
+    },
+    {
+      name: `${type} over axes counted from the back`,
+      opsets: [11, 12],
+      build: (c: CaseBuilder) => {
+        const x = c.distinct([2, 3, 4]);
+        return [c.emit(type, [x], { axis: attr.int(-1) }), c.emit(type, [x], { axis: attr.int(-2) })];
+      },
+    },
+    {
+      name: `${type} over channels, the other axes being 1`,
+      opsets: [7, 12],
+      build: (c: CaseBuilder) => c.emit(type, [c.distinct([2, 3, 1, 1])]),
+    },
+    {
+      name: `${type} behind Gemm and behind an undeclared value`,
+      opsets: [7, 12],
+      build: (c: CaseBuilder) => {
+        const gemm = c.emit("Gemm", [c.float([2, 3]), c.float([3, 4]), c.float([4])]);
+        return [c.emit(type, [gemm]), c.emit(type, [c.emit("Neg", [gemm])])];
+      },
+    },
+    {
+      name: `${type} of today's form stays`,
+      opsets: [13, 20],
+      build: (c: CaseBuilder) => c.emit(type, [c.distinct([2, 3, 4])], { axis: attr.int(1) }),
+    },
+  ]),
+  {
+    name: "BatchNormalization",
+    opsets: [7, 9, 13],
+    build: (c) => c.emit("BatchNormalization", [c.float([2, 3, 2, 2]), ...statistics(c, [3])]),
+  },
+  {
+    name: "BatchNormalization of single elements",
+    opsets: [7, 8],
+    build: (c) =>
+      c.emit("BatchNormalization", [c.float([2, 3, 2]), ...statistics(c, [3, 2])], { spatial: attr.int(0) }),
+    tolerance: 1e-6,
+  },
+  {
+    name: "BatchNormalization in training",
+    opsets: [7, 9, 13],
+    build: (c) =>
+      c
+        .emitMany("BatchNormalization", [c.float([4, 3, 2, 2]), ...statistics(c, [3])], 5, {
+          momentum: attr.float(0.8),
+        })
+        .slice(0, 3),
+  },
+  {
+    name: "GroupNormalization with a scale for each group",
+    opsets: [18, 20],
+    build: (c) =>
+      c.emit("GroupNormalization", [c.float([2, 6, 3]), floats(c, [1, 2, 3]), floats(c, [0.5, -1, 0])], {
+        num_groups: attr.int(3),
+      }),
+    tolerance: 1e-5,
+  },
+  {
+    name: "Dropout",
+    opsets: [7, 10, 11],
+    build: (c) => c.emitMany("Dropout", [c.float([2, 3])], 2, { ratio: attr.float(0.3) })[0],
+  },
+  {
+    name: "Upsample",
+    opsets: [7, 8, 9],
+    build: (c) => {
+      const x = c.float([1, 2, 3, 4]);
+      const upsample = (scales: readonly number[], mode: typeof nearest) =>
+        c.graph.model.opset < 9
+          ? c.emit("Upsample", [x], { scales: attr.floats(scales), ...mode })
+          : c.emit("Upsample", [x, floats(c, scales)], mode);
+      return [upsample([1, 1, 2, 2], nearest), upsample([1, 1, 1.7, 2.4], nearest), upsample([1, 1, 2, 3], linear)];
+    },
+  },
+  {
+    name: "Resize that grows and shrinks",
+    opsets: [10],
+    build: (c) => {
+      const x = c.float([1, 2, 4, 5]);
+      const sizes = [
+        [1, 1, 2, 2],
+        [1, 1, 0.6, 0.6],
+        [1, 1, 1.7, 0.6],
+        [1, 1, 0.4, 2.3],
+      ];
+      return sizes.flatMap((scales) => [
+        c.emit("Resize", [x, floats(c, scales)], nearest),
+        c.emit("Resize", [x, floats(c, scales)], linear),
+        c.emit("Resize", [x, c.emit("Mul", [floats(c, scales), c.scalar(1)])], nearest),
+      ]);
+    },
+  },
+  {
+    name: "Resize with empty inputs",
+    opsets: [11, 12, 13, 18],
+    build: (c) => {
+      const x = c.float([1, 2, 4, 5]);
+      const empty = floats(c, []);
+      const half = { ...linear, coordinate_transformation_mode: attr.string("pytorch_half_pixel") };
+      return [
+        c.emit("Resize", [x, empty, floats(c, [1, 1, 1.5, 0.7])], half),
+        c.emit("Resize", [x, empty, empty, c.int64([1, 2, 7, 3])], half),
+      ];
+    },
+  },
+  {
+    name: "Resize of a region",
+    opsets: [11, 13],
+    build: (c) =>
+      c.emit(
+        "Resize",
+        [c.float([1, 1, 6, 6]), floats(c, [0, 0, 0.2, 0.1, 1, 1, 0.7, 1.4]), floats(c, [1, 1, 0.5, 2])],
+        {
+          ...linear,
+          coordinate_transformation_mode: attr.string("tf_crop_and_resize"),
+          extrapolation_value: attr.float(9),
+        },
+      ),
+  },
+  {
+    name: "Resize with tf_half_pixel_for_nn",
+    opsets: [11, 12],
+    build: (c) => {
+      const x = c.float([1, 1, 5, 7]);
+      const mode = { ...nearest, coordinate_transformation_mode: attr.string("tf_half_pixel_for_nn") };
+      const empty = floats(c, []);
+      return [
+        [2, 3],
+        [1.3, 2.6],
+        [0.5, 0.7],
+        [0.3, 1],
+      ].flatMap((scales) => [
+        c.emit("Resize", [x, empty, floats(c, [1, 1, ...scales])], mode),
+        c.emit("Resize", [x, empty, floats(c, [1, 1, ...scales])], { ...mode, nearest_mode: attr.string("floor") }),
+      ]);
+    },
+  },
+  {
+    name: "RoiAlign without the half pixel",
+    opsets: [10, 15],
+    build: (c) =>
+      c.emit("RoiAlign", [c.float([1, 2, 6, 6]), c.fixed([2, 4], [0, 0, 3, 4, 1, 2, 5, 5]), c.int64([0, 0])], {
+        output_height: attr.int(2),
+        output_width: attr.int(3),
+        sampling_ratio: attr.int(2),
+      }),
+  },
+  ...[null, "bilinear", "bicubic", "nearest"].map((mode) => ({
+    name: `GridSample, ${mode ?? "default"}`,
+    opsets: [16, 19],
+    build: (c: CaseBuilder) =>
+      c.emit(
+        "GridSample",
+        [c.float([1, 2, 4, 4]), c.float([1, 3, 3, 2])],
+        mode === null ? {} : { mode: attr.string(mode) },
+      ),
+  })),
+  {
+    name: "DFT",
+    opsets: [17, 19],
+    build: (c) => {
+      const x = c.float([2, 5, 3, 1]);
+      return [
+        c.emit("DFT", [x]),
+        c.emit("DFT", [x], { axis: attr.int(2), onesided: attr.int(1) }),
+        c.emit("DFT", [x, c.int64([4], [])], { inverse: attr.int(1) }),
+      ];
+    },
+  },
+  {
+    name: "Scatter",
+    opsets: [9, 10],
+    build: (c) =>
+      c.emit("Scatter", [c.float([3, 3]), c.int64([1, 0, 2, 2], [2, 2]), c.float([2, 2])], { axis: attr.int(1) }),
+  },
+  {
+    name: "operators on trial until opset 9",
+    opsets: [7, 9],
+    build: (c) => {
+      const x = c.float([1, 2, 4, 5]);
+      const slope = { alpha: attr.float(1.5), beta: attr.float(0.5) };
+      return [
+        c.emit("Affine", [x], slope),
+        c.emit("ImageScaler", [x], { scale: attr.float(2), bias: attr.floats([0.1, -0.2]) }),
+        c.emit("Scale", [x], { scale: attr.float(3) }),
+        c.emit("ScaledTanh", [x], slope),
+        c.emit("ParametricSoftplus", [x], slope),
+        c.emit("Crop", [x], { border: attr.ints([1, 0, 2, 1]) }),
+        c.emit("Crop", [x], { border: attr.ints([1, 1, 0, 0]), scale: attr.ints([2, 3]) }),
+        c.emit("DynamicSlice", [x, c.int64([1, 0]), c.int64([3, 9]), c.int64([2, 1])]),
+      ];
+    },
+    tolerance: 1e-6,
+  },
+  {
+    name: "MeanVarianceNormalization",
+    opsets: [7],
+    build: (c) => {
+      const x = c.float([2, 3, 4, 5]);
+      return [
+        c.emit("MeanVarianceNormalization", [x]),
+        c.emit("MeanVarianceNormalization", [x], { across_channels: attr.int(1) }),
+      ];
+    },
+    tolerance: 1e-6,
+  },
+  {
+    name: "AveragePool, whose kernels differ",
+    opsets: [7, 10, 18],
+    build: (c) =>
+      c.emit("AveragePool", [c.float([1, 2, 6, 6])], {
+        kernel_shape: attr.ints([3, 3]),
+        strides: attr.ints([2, 2]),
+        pads: attr.ints([1, 0, 1, 1]),
+        count_include_pad: attr.int(1),
+        ...(c.graph.model.opset >= 10 && { ceil_mode: attr.int(1) }),
+      }),
+    tolerance: 1e-6,
+  },
+  {
+    name: "Scan for every example of a batch, one input from its end",
+    opsets: [8],
+    build: (c) => {
+      const body = createSubgraph(c.graph, "body");
+      const names = ["state_in", "a_in", "b_in"];
+      const [state, a, b] = names.map((name) => addValue(body, name, { dtype: "float", dims: [2] }));
+      for (const value of [state, a, b]) addGraphInput(body, value);
+      const pen = new Builder(body);
+      // A value from around the body, and an operator whose form changed.
+      const factor = c.fixed([2], [0.5, 2]);
+      const next = pen.emit("Add", [pen.emit("Mul", [state, factor]), pen.emit("Clip", [a], { min: attr.float(0) })]);
+      for (const value of [next, pen.emit("Sub", [next, b])]) addGraphOutput(body, value);
+      return c.emitMany("Scan", [null, c.float([3, 2]), c.float([3, 4, 2]), c.float([3, 4, 2])], 2, {
+        body: attr.graph(body),
+        num_scan_inputs: attr.int(2),
+        directions: attr.ints([0, 1]),
+      });
+    },
+  },
+];
+
+function statistics(c: CaseBuilder, dims: readonly number[]): Value[] {
+  return [c.float(dims), c.float(dims), c.float(dims), c.float(dims, { low: 0.5, high: 2 })];
+}
+
+describe("upgradeOpset keeps the outputs", () => {
+  const each = oldForms.flatMap((form) => form.opsets.map((opset) => [form.name, opset, form] as const));
+  it.each(each)("%s, from opset %i", async (_, opset, form) => {
+    const { model, feeds } = build(opset, form.build);
+    const expected = await run(model, feeds);
+    upgradeOpset(model);
+    expect(model.opset).toBe(targetOpset);
+    expectSame(await run(model, feeds), expected, form.tolerance ?? 0);
+  });
+});
+
+describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
+  const x = [1, -2, 3, -4, 5, -6, 7, 8];
+
+  it("lays a broadcast operand along the given axis", async () => {
+    const { model, feeds } = build(6, (c) => {
+      feed(c, "x", floatTensor([1, 2, 2, 2], x));
+      const pen = (type: string, b: readonly number[], axis: number | null) =>
+        c.emit(type, [input(c, "x"), floats(c, b)], {
+          broadcast: attr.int(1),
+          ...(axis !== null && { axis: attr.int(axis) }),
+        });
+      return [pen("Add", [10, 20], 1), pen("Mul", [10, 20], null), pen("Sub", [1], 1), pen("Add", [10, 20], 2)];
+    });
+    upgradeOpset(model);
+    const outputs = await run(model, feeds);
+    expect(Object.values(outputs).map(toNumbers)).toEqual([
+      [11, 8, 13, 6, 25, 14, 27, 28],
+      [10, -40, 30, -80, 50, -120, 70, 160],
+      [0, -3, 2, -5, 4, -7, 6, 7],
+      [11, 8, 23, 16, 15, 4, 27, 28],
+    ]);
+  });
+
+  it("lays the slopes of PRelu along the channels", async () => {
+    const { model, feeds } = build(6, (c) => {
+      feed(c, "x", floatTensor([1, 2, 2, 2], x));
+      return c.emit("PRelu", [input(c, "x"), floats(c, [0.5, 2])]);
+    });
+    upgradeOpset(model);
+    expect(toNumbers(Object.values(await run(model, feeds))[0])).toEqual([1, -1, 3, -2, 5, -12, 7, 8]);
+  });
+
+  it("reads the mode of BatchNormalization and Dropout", async () => {
+    const build6 = (isTest: number) =>
+      build(6, (c) => {
+        feed(c, "x", floatTensor([4, 1], [1, 2, 3, 6]));
+        const norm = [input(c, "x"), ...[1, 0, 2, 4].map((value) => floats(c, [value]))];
+        const mode = { is_test: attr.int(isTest), epsilon: attr.float(0), consumed_inputs: attr.ints([0, 0, 0, 1, 1]) };
+        return [
+          c.emit("BatchNormalization", norm, mode),
+          c.emit("Dropout", [input(c, "x")], { is_test: attr.int(isTest) }),
+        ];
+      });
+    const test = build6(1);
+    upgradeOpset(test.model);
+    expect(Object.values(await run(test.model, test.feeds)).map(toNumbers)).toEqual([
+      [-0.5, 0, 0.5, 2],
+      [1, 2, 3, 6],
+    ]);
+    const training = build6(0);
+    upgradeOpset(training.model);
+    const [normalized, dropped] = Object.values(await run(training.model, training.feeds)).map(toNumbers);
+    // Mean 3, variance 3.5.
+    expectClose(
+      normalized,
+      [-2, -1, 0, 3].map((d) => d / Math.sqrt(3.5)),
+    );
+    expect(dropped.every((value, i) => value === 0 || value === 2 * [1, 2, 3, 6][i])).toBe(true);
+  });
+
+  it("reads Upsample's two scales", async () => {
+    const { model, feeds } = build(6, (c) => {
+      feed(c, "x", floatTensor([1, 1, 1, 2], [1, 2]));
+      return c.emit("Upsample", [input(c, "x")], { height_scale: attr.float(2), width_scale: attr.float(3) });
+    });
+    upgradeOpset(model);
+    const [output] = Object.values(await run(model, feeds));
+    expect([output.dims, toNumbers(output)]).toEqual([
+      [1, 1, 2, 6],
+      [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2],
+    ]);
+  });
+});
+
+describe("upgradeOpset", () => {
+  it("upgrades the bodies of nodes", async () => {
+    const { model, feeds } = build(11, (c) => {
+      feed(c, "condition", Tensor.fromArray("bool", [], Uint8Array.of(1)));
+      const x = c.float([2, 3, 4]);
+      const branch = (name: string, type: string): Graph => {
+        const body = createSubgraph(c.graph, name);
+        addGraphOutput(body, new Builder(body, name).emit(type, [x], { axis: attr.int(1) }));
+        return body;
+      };
+      return c.emit("If", [input(c, "condition")], {
+        then_branch: attr.graph(branch("then", "Softmax")),
+        else_branch: attr.graph(branch("else", "LogSoftmax")),
+      });
+    });
+    const otherwise = { ...feeds, condition: Tensor.fromArray("bool", [], Uint8Array.of(0)) };
+    const expected = [await run(model, feeds), await run(model, otherwise)];
+    upgradeOpset(model);
+    expectSame(await run(model, feeds), expected[0], 0);
+    expectSame(await run(model, otherwise), expected[1], 0);
+    expect([...allNodes(model.graph)].map((node) => node.type).filter((type) => type === "Flatten")).toHaveLength(2);
+  });
+
+  it("makes scalars of the element type of each value, also where it is not declared", async () => {
+    const { model, feeds } = build(9, (c) => {
+      const half = Tensor.fromArray("float16", [3], Uint16Array.of(0x3c00, 0xc000, 0x4200)); // 1, -2, 3
+      const wide = Tensor.fromArray("double", [3], Float64Array.of(1, -2, 3));
+      return [feed(c, "half", half), feed(c, "wide", wide)].flatMap((x) => [
+        c.emit("Pad", [c.emit("Neg", [x])], { pads: attr.ints([1, 0]), value: attr.float(0.5) }),
+      ]);
+    });
+    upgradeOpset(model);
+    const [half, wide] = Object.values(await run(model, feeds));
+    expect([half.dtype, toNumbers(half)]).toEqual(["float16", [0.5, -1, 2, -3]]);
+    expect([wide.dtype, toNumbers(wide)]).toEqual(["double", [0.5, -1, 2, -3]]);
+  });
+
+  it("keeps the name of every value and the order in which nodes can run", () => {
+    const { model } = build(9, (c) => {
+      const x = c.float([2, 3, 4]);
+      const y = c.emit("Softmax", [c.emit("Clip", [x], { min: attr.float(0) })], {}, "probabilities");
+      return c.emit("Upsample", [y, floats(c, [1, 2, 2])], nearest, "large");
+    });
+    const names = [...model.graph.values.keys()];
+    upgradeOpset(model);
+    expect([...model.graph.values.keys()]).toEqual(expect.arrayContaining(names));
+    expect(model.graph.outputs.map((output) => output.name)).toEqual(["large"]);
+    expect(model.graph.values.get("probabilities")?.uses.size).toBe(1);
+    const done = new Set<unknown>();
+    for (const node of model.graph.nodes) {
+      for (const read of node.inputs) if (read?.producer) expect(done.has(read.producer)).toBe(true);
+      done.add(node);
+    }
+  });
+
+  it("lists initializers as inputs no longer, where the file format made them so", () => {
+    const model = new Model(3, 8);
+    const builder = new Builder(model.graph);
+    const x = builder.input("x", "float", [2]);
+    const weight = builder.constant(floatTensor([2], [1, 2]), "weight");
+    addGraphInput(model.graph, weight);
+    addGraphOutput(model.graph, builder.emit("Add", [x, weight]));
+    upgradeOpset(model);
+    expect(model.graph.inputs).toEqual([x]);
+    expect(model.irVersion).toBe(10);
+  });
+
+  it("leaves default values that the caller may replace", () => {
+    const model = new Model(4, 9);
+    const builder = new Builder(model.graph);
+    const scale = builder.constant(floatTensor([], [1]), "scale");
+    addGraphInput(model.graph, scale);
+    addGraphOutput(model.graph, builder.emit("Neg", [scale]));
+    upgradeOpset(model);
+    expect(model.graph.inputs).toEqual([scale]);
+  });
+
+  it.each([21, 22, 23])("leaves a model of opset %i alone", (opset) => {
+    const { model } = build(opset, (c) => c.emit("Softmax", [c.float([2, 3])]));
+    const before = modelBytes(model);
+    expect(upgradeOpset(model)).toBe(0);
+    expect(modelBytes(model)).toEqual(before);
+  });
+
+  it("leaves operators of other domains alone", () => {
+    const { model } = build(9, (c) => {
+      const output = c.value("y");
+      addNode(c.graph, "Clip", {
+        domain: "com.example",
+        inputs: [c.float([2])],
+        outputs: [output],
+        attributes: { min: attr.float(0) },
+      });
+      return output;
+    });
+    expect(upgradeOpset(model)).toBe(0);
+    expect([...model.graph.nodes][0].attributes.has("min")).toBe(true);
+  });
+
+  it.each<[string, number, (c: CaseBuilder) => Value | readonly Value[], RegExp]>([
+    ["a mask without meaning", 10, (c) => c.emitMany("Dropout", [c.float([2])], 2), /mask/],
+    [
+      "statistics each runtime filled as it liked",
+      9,
+      (c) => c.emitMany("BatchNormalization", [c.float([2, 3]), ...statistics(c, [3])], 5),
+      /saved_mean/,
+    ],
+    [
+      "coordinates without an equal",
+      11,
+      (c) =>
+        c.emit("Resize", [c.float([1, 1, 2, 2]), floats(c, []), floats(c, [1, 1, 2, 2])], {
+          ...nearest,
+          coordinate_transformation_mode: attr.string("tf_half_pixel_for_nn"),
+          nearest_mode: attr.string("ceil"),
+        }),
+      /tf_half_pixel_for_nn/,
+    ],
+    ["an opset before 6", 5, (c) => c.emit("Neg", [c.float([2])]), /opset 5/],
+  ])("refuses %s", (_, opset, graph, message) => {
+    const { model } = build(opset, graph);
+    expect(() => upgradeOpset(model)).toThrow(message);
+  });
+});
+
+function build(opset: number, graph: (c: CaseBuilder) => Value | readonly Value[]): { model: Model; feeds: Tensors } {
+  const model = new Model(10, opset);
+  const c = new CaseBuilder(model, randomStream(seed, "upgrade", opset));
+  for (const output of [graph(c)].flat()) addGraphOutput(model.graph, output);
+  return { model, feeds: c.feeds };
+}
+
+function feed(c: CaseBuilder, name: string, tensor: Tensor): Value {
+  c.feeds[name] = tensor;
+  return c.input(name, tensor.dtype, tensor.dims);
+}
+
+function input(c: CaseBuilder, name: string): Value {
+  const value = c.graph.values.get(name);
+  if (!value) throw new Error(`no input ${name}`);
+  return value;
+}
+
+async function run(model: Model, feeds: Tensors): Promise<Tensors> {
+  const session = await nodeEngine.load(modelBytes(model), { threads: 1 });
+  const outputs = await session.run(feeds);
+  await session.release();
+  return outputs;
+}
+
+function expectSame(actual: Tensors, expected: Tensors, tolerance: number): void {
+  expect(Object.keys(actual)).toEqual(Object.keys(expected));
+  for (const [name, tensor] of Object.entries(expected)) {
+    expect([actual[name].dtype, actual[name].dims]).toEqual([tensor.dtype, tensor.dims]);
+    expectClose(toNumbers(actual[name]), toNumbers(tensor), tolerance);
+  }
+}
+
+function expectClose(actual: readonly number[], expected: readonly number[], tolerance = 1e-6): void {
+  const far = expected.filter((value, i) => {
+    const close = Math.abs(value - actual[i]) <= tolerance * Math.max(1, Math.abs(value));
+    return !close && !Object.is(value, actual[i]);
+  });
+  expect(far, `seed ${seed}: ${actual} instead of ${expected}`).toEqual([]);
+}
