@@ -6,7 +6,7 @@ import {
   createSubgraph,
   setAttribute,
   setConstant,
-  setOpset,
+  setOpsets,
   setOrigin,
 } from "./edit.js";
 import { type Attribute, type Graph, Model, type Value } from "./ir.js";
@@ -18,7 +18,7 @@ import { type Attribute, type Graph, Model, type Value } from "./ir.js";
  */
 export function cloneModel(original: Model): { model: Model; values: ReadonlyMap<Value, Value> } {
   const model = new Model(original.irVersion, original.opset, original.graph.name);
-  for (const [domain, version] of original.opsets) setOpset(model, domain, version);
+  setOpsets(model, original.opsets);
   setOrigin(model, original.origin);
   const values = new Map<Value, Value>();
   copyGraph(original.graph, model.graph, values);

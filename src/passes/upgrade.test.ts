@@ -3,6 +3,7 @@ import { randomStream } from "../base/random.js";
 import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
+import { findFaults } from "../graph/check.js";
 import { addGraphInput, addGraphOutput, addNode, addValue, createSubgraph } from "../graph/edit.js";
 import { type Graph, Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
@@ -401,6 +402,7 @@ describe("upgradeOpset keeps the outputs", () => {
     const expected = await run(model, feeds);
     upgradeOpset(model);
     expect(model.opset).toBe(targetOpset);
+    expect(findFaults(model.graph)).toEqual([]);
     expectSame(await run(model, feeds), expected, form.tolerance ?? 0);
   });
 });
@@ -497,6 +499,7 @@ describe("upgradeOpset", () => {
     const otherwise = { ...feeds, condition: Tensor.fromArray("bool", [], Uint8Array.of(0)) };
     const expected = [await run(model, feeds), await run(model, otherwise)];
     upgradeOpset(model);
+    expect(findFaults(model.graph)).toEqual([]);
     expectSame(await run(model, feeds), expected[0], 0);
     expectSame(await run(model, otherwise), expected[1], 0);
     expect([...allNodes(model.graph)].map((node) => node.type).filter((type) => type === "Flatten")).toHaveLength(2);
@@ -527,11 +530,7 @@ describe("upgradeOpset", () => {
     expect([...model.graph.values.keys()]).toEqual(expect.arrayContaining(names));
     expect(model.graph.outputs.map((output) => output.name)).toEqual(["large"]);
     expect(model.graph.values.get("probabilities")?.uses.size).toBe(1);
-    const done = new Set<unknown>();
-    for (const node of model.graph.nodes) {
-      for (const read of node.inputs) if (read?.producer) expect(done.has(read.producer)).toBe(true);
-      done.add(node);
-    }
+    expect(findFaults(model.graph)).toEqual([]);
   });
 
   it("lists initializers as inputs no longer, where the file format made them so", () => {
@@ -542,7 +541,7 @@ describe("upgradeOpset", () => {
     addGraphInput(model.graph, weight);
     addGraphOutput(model.graph, builder.emit("Add", [x, weight]));
     upgradeOpset(model);
-    expect(model.graph.inputs).toEqual([x]);
+    expect(model.graph.inputs.map((input) => input.name)).toEqual(["x"]);
     expect(model.irVersion).toBe(10);
   });
 
@@ -553,7 +552,7 @@ describe("upgradeOpset", () => {
     addGraphInput(model.graph, scale);
     addGraphOutput(model.graph, builder.emit("Neg", [scale]));
     upgradeOpset(model);
-    expect(model.graph.inputs).toEqual([scale]);
+    expect(model.graph.inputs.map((input) => input.name)).toEqual(["scale"]);
   });
 
   it.each([21, 22, 23])("leaves a model of opset %i alone", (opset) => {
