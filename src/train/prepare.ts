@@ -1,8 +1,13 @@
+import { cloneModel } from "../graph/clone.js";
 import type { Model } from "../graph/ir.js";
-import { parseModel } from "../onnx/read.js";
-import { modelBytes } from "../onnx/write.js";
+import { upgradeOpset } from "../passes/upgrade.js";
 
-/** A copy of the model in the form that `compileProgram` wants. The names of its constants stay. */
-export function prepareModel(model: Model): Model {
-  return parseModel(modelBytes(model));
+/**
+ * A copy of the model in the form that `compileProgram` wants: every operator as gradient rules know it. The names of
+ * its constants stay, so that trained weights find their way back into the original.
+ */
+export function prepareModel(original: Model): Model {
+  const { model } = cloneModel(original);
+  upgradeOpset(model);
+  return model;
 }
