@@ -2,7 +2,17 @@ import { EspalierError, quoted } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
 import { attr } from "./attribute.js";
 import { constantAttributes, isConstantNode } from "./constant.js";
-import { type Attribute, type Attributes, bodiesOf, Graph, type Model, Node, Value, type ValueType } from "./ir.js";
+import {
+  type Attribute,
+  type Attributes,
+  bodiesOf,
+  Graph,
+  type Model,
+  Node,
+  nowhere,
+  Value,
+  type ValueType,
+} from "./ir.js";
 
 // The only functions that change a graph. They keep producer, use and output links true, and check before they change
 // anything, so that a refused edit leaves the graph as it was.
@@ -14,8 +24,12 @@ const outputsOf = (holder: Node | Graph) => holder.outputs as (Value | null)[];
 const nodesOf = (graph: Graph) => graph.nodes as Set<Node>;
 const valuesOf = (graph: Graph) => graph.values as Map<string, Value>;
 const usesOf = (value: Value) => value.uses as Set<Node>;
-const returnedByOf = (value: Value) => value.returnedBy as Set<Graph>;
 const attributesOf = (node: Node) => node.attributes as Map<string, Attribute>;
+
+function returnedByOf(value: Value): Set<Graph> {
+  if (value.returnedBy === nowhere) (value as Open<Value>).returnedBy = new Set();
+  return value.returnedBy as Set<Graph>;
+}
 
 /** Every name a model ever had, nested graphs included: what `freshName` must not give again. */
 const names = new WeakMap<Model, Set<string>>();
@@ -172,19 +186,20 @@ export function addNode(graph: Graph, type: string, fields: NodeFields): Node {
   const outputs = new Set<Value>();
   for (const output of fields.outputs) {
     if (!output) continue;
-    if (output.graph !== graph) assertVisible(output, graph);
-    if (output.graph !== graph || output.producer || output.initializer || output.isGraphInput || outputs.has(output)) {
-      throw definedTwice(output.name, node.label);
-    }
+    assertVisible(output, graph);
+    const taken = output.graph !== graph || output.producer || output.initializer || output.isGraphInput;
+    if (taken || outputs.has(output)) throw definedTwice(output.name, node.label);
     outputs.add(output);
   }
   for (const input of fields.inputs) if (input) assertVisible(input, graph);
-  const attributes = Object.entries(fields.attributes ?? {});
+  const attributes = fields.attributes ? Object.entries(fields.attributes) : [];
   for (const [, attribute] of attributes) assertOwnBodies(node, attribute);
 
   for (const [index, input] of fields.inputs.entries()) setInput(node, index, input);
-  outputsOf(node).push(...fields.outputs);
-  for (const output of outputs) (output as Open<Value>).producer = node;
+  for (const output of fields.outputs) {
+    outputsOf(node).push(output);
+    if (output) (output as Open<Value>).producer = node;
+  }
   for (const [name, attribute] of attributes) setAttribute(node, name, attribute);
   nodesOf(graph).add(node);
   return node;

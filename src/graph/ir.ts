@@ -48,6 +48,9 @@ export interface ValueType {
   dims: readonly (number | string | null)[] | null;
 }
 
+/** Shared by the many values that no graph returns; `edit.ts` replaces it before it adds. */
+export const nowhere: ReadonlySet<Graph> = new Set();
+
 /**
  * A tensor that flows along the graph's edges: a graph input, an initializer or a node's output.
  * Read-only here; `edit.ts` holds every mutation.
@@ -60,7 +63,7 @@ export class Value {
   /** Nodes that read it, those of nested graphs included; each once, however often it reads it. */
   readonly uses: ReadonlySet<Node> = new Set();
   /** The graphs that list it as an output: its own, or a body of a node that hands an outer value on. */
-  readonly returnedBy: ReadonlySet<Graph> = new Set();
+  readonly returnedBy: ReadonlySet<Graph> = nowhere;
   readonly isGraphInput: boolean = false;
   /** The constant it holds, when it is an initializer. */
   readonly initializer: Tensor | null = null;

@@ -78,7 +78,9 @@ function readWholeModel(bytes: Uint8Array, source: Source): Model {
       hint: "Fetch the model with: git lfs pull",
     });
   }
-  const proto = fromBinary(ModelProtoSchema, bytes);
+  // Not as a Buffer, whose slice() does not copy and whose subarray() is slow.
+  const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const proto = fromBinary(ModelProtoSchema, plain);
   if (!proto.graph) throw unreadable("it holds no graph", source.who);
   const model = new Model(Number(proto.irVersion), 1, proto.graph.name);
   setOpsets(model, opsetsOf(proto.opsetImport));
@@ -186,8 +188,9 @@ function readAttributes(proto: NodeProto, node: Node, source: Source): void {
 
 function readAttribute(proto: AttributeProto, node: Node, source: Source): Attribute {
   const origin = proto;
-  const who = `${source.who}: ${node.label}, attribute ${quoted(proto.name)}`;
-  const tensor = (t: TensorProto): Tensor => readTensor(t, who, source.external);
+  const tensor = (t: TensorProto): Tensor => readTensor(t, who(), source.external);
+  // Made on demand: most attributes are numbers, which cannot be wrong.
+  const who = () => `${source.who}: ${node.label}, attribute ${quoted(proto.name)}`;
   const graph = (body: GraphProto): Graph => {
     const inner = createSubgraph(node.graph, body.name);
     readGraph(body, inner, source);
@@ -203,13 +206,13 @@ function readAttribute(proto: AttributeProto, node: Node, source: Source): Attri
     case Kind.STRING:
       return { kind: "string", value: text(proto.s), origin };
     case Kind.TENSOR:
-      return { kind: "tensor", value: tensor(present(proto.t, "tensor", who)), origin };
+      return { kind: "tensor", value: tensor(present(proto.t, "tensor", who())), origin };
     case Kind.SPARSE_TENSOR: {
-      const sparse: SparseTensorProto = present(proto.sparseTensor, "sparse tensor", who);
-      return { kind: "tensor", value: readSparseTensor(sparse, who), origin };
+      const sparse: SparseTensorProto = present(proto.sparseTensor, "sparse tensor", who());
+      return { kind: "tensor", value: readSparseTensor(sparse, who()), origin };
     }
     case Kind.GRAPH: {
-      const value = graph(present(proto.g, "graph", who));
+      const value = graph(present(proto.g, "graph", who()));
       proto.g = undefined;
       return { kind: "graph", value, origin };
     }

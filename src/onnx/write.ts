@@ -102,13 +102,13 @@ function encodeGraph(
   extraOutputs: readonly Value[] = [],
 ): Piece[] {
   const origin = graph.origin as GraphProto | undefined;
+  // A value from around the graph has its own entries there; the reader leaves this graph's one with the graph.
+  const foreign = new Map(origin?.output.map((info) => [info.name, info]));
   const proto = Object.assign(create(GraphProtoSchema), origin, {
     input: inputs.map((input) => valueInfo(input, "input")),
-    output: [...graph.outputs, ...extraOutputs.filter((value) => !value.isGraphOutput)].map((output) => {
-      // A value from around the graph has its own entries there; the reader leaves this graph's one with the graph.
-      const foreign = output.graph !== graph && origin?.output.find((info) => info.name === output.name);
-      return foreign || valueInfo(output, "output");
-    }),
+    output: [...graph.outputs, ...extraOutputs.filter((value) => !value.isGraphOutput)].map(
+      (output) => (output.graph !== graph && foreign.get(output.name)) || valueInfo(output, "output"),
+    ),
     valueInfo: [...(origin?.valueInfo ?? [])],
   });
   if (graph.name !== proto.name) proto.name = graph.name;
@@ -215,8 +215,8 @@ function encodeAttribute(name: string, attribute: Attribute, storage: Storage): 
   // onnxruntime-web finds external data for the main graph only.
   const inBody = { ...storage, external: null };
   const { kind, value, origin } = attribute;
-  const header = plainAttribute(name, attribute);
   const own = origin as AttributeProto | undefined;
+  const header = Object.assign(create(AttributeProtoSchema), plainAttribute(name, attribute));
   const pieces = (field: number, bodies: readonly Piece[][]) => [
     toBinary(AttributeProtoSchema, header),
     ...bodies.flatMap((body) => lengthDelimited(field, body)),
@@ -245,9 +245,9 @@ function encodeAttribute(name: string, attribute: Attribute, storage: Storage): 
 
 /** An attribute's message without its tensors and graphs, unless these are the file's own. */
 function plainAttribute(name: string, { kind, value, origin }: Attribute): AttributeProto {
-  const proto = Object.assign(create(AttributeProtoSchema), origin);
-  if (proto.name !== name) proto.name = name;
-  if (origin) return proto;
+  const own = origin as AttributeProto | undefined;
+  if (own) return own.name === name ? own : Object.assign(create(AttributeProtoSchema), own, { name });
+  const proto = create(AttributeProtoSchema, { name });
   const utf8 = (text: string) => new TextEncoder().encode(text);
   switch (kind) {
     case "int":
