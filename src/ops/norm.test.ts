@@ -55,3 +55,39 @@ it("updates running statistics as onnxruntime's own training mode does, and agai
   }
   await session.release();
 });
+
+it("keeps the batches of two nodes apart that share their running statistics", async () => {
+  const random = randomStream(4, "shared statistics");
+  const builder = new Builder(new Model(10, 21).graph);
+  const vector = (...values: number[]) => builder.constant(floatTensor([2], values));
+  const shared = [vector(1, 1), vector(0, 0), builder.input("mean", "float", [2]), builder.input("var", "float", [2])];
+  const inputs = ["a", "b"].map((name) => builder.input(name, "float", [4, 2, 3]));
+  const normalized = inputs.map((x) => builder.emit("BatchNormalization", [x, ...shared]));
+  const updated = normalized.map((y) => {
+    if (!y.producer) throw new Error("no node");
+    const [mean] = useBatchStatistics(builder, y.producer);
+    return mean.updated;
+  });
+  const perChannel = { keepdims: attr.int(0) };
+  const expected = inputs.map((x) => builder.emit("ReduceMean", [x, builder.ints([0, 2])], perChannel));
+  // Read only after both nodes have run.
+  const both = builder.emit("ReduceSum", [builder.emit("Sum", normalized)], perChannel);
+  const late = updated.map((value) => builder.emit("Add", [value, builder.emit("Mul", [both, builder.scalar(0)])]));
+  const session = await nodeEngine.load(modelBytes(builder.graph.model, [...late, ...expected]), { threads: 1 });
+  const batch = () => floatTensor([4, 2, 3], Float32Array.from({ length: 24 }, random.normal));
+  const running = [1, 2];
+  const results = await session.run({
+    a: batch(),
+    b: batch(),
+    mean: floatTensor([2], running),
+    var: floatTensor([2], running),
+  });
+  await session.release();
+  for (const [node, value] of late.entries()) {
+    for (const channel of [0, 1]) {
+      const mean = toFloat32(results[expected[node].name])[channel];
+      const actual = toFloat32(results[value.name])[channel];
+      expect(Math.abs(actual - (0.9 * running[channel] + 0.1 * mean))).toBeLessThan(1e-6);
+    }
+  }
+});

@@ -81,7 +81,8 @@ export interface RunningStatistic {
  *
  * The node is left with momentum 0, so that its outputs are the statistics of the batch, which its gradient needs.
  * onnxruntime writes these outputs over the inputs that hold the running ones, whoever else reads them: so the node
- * gets scratch vectors there.
+ * gets scratch vectors there. Momentum 0 ignores what they hold; a factor that no other node has, and that is not 1,
+ * keeps onnxruntime from merging the scratch of nodes that share their running statistics.
  */
 export function useBatchStatistics(builder: Builder, node: Node): readonly RunningStatistic[] {
   if (node.type !== batchNormalization.type || node.domain !== batchNormalization.domain) return [];
@@ -89,9 +90,10 @@ export function useBatchStatistics(builder: Builder, node: Node): readonly Runni
   setAttribute(node, "training_mode", attr.int(1));
   setAttribute(node, "momentum", attr.float(0));
   return [3, 4].map((index) => {
+    const factor = builder.scalar(2 + builder.graph.model.nextId());
     const running = node.inputs[index];
     if (!running) throw new EspalierError("bad-model", `input ${index} is missing`, { who: node.label });
-    setInput(node, index, builder.emit("Mul", [running, builder.scalar(0)]));
+    setInput(node, index, builder.emit("Mul", [running, factor]));
     const batch = node.outputs[index - 2] ?? builder.addOutput(node, index - 2);
     const old = builder.emit("Mul", [running, builder.scalar(momentum)]);
     const fresh = builder.emit("Mul", [batch, builder.scalar(1 - momentum)]);
