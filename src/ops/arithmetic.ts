@@ -3,9 +3,6 @@ import type { Value } from "../graph/ir.js";
 import { broadcastRule, elementwise, stopped, withoutWeights } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
 
-/** The smallest normal float32. */
-const tiny = 2 ** -126;
-
 const one = (g: GradientContext) => g.scalar(1);
 const square = (g: GradientContext, x: Value) => g.mul(x, x);
 const root = (g: GradientContext, x: Value) => g.emit("Sqrt", [x]);
@@ -15,7 +12,7 @@ const root = (g: GradientContext, x: Value) => g.emit("Sqrt", [x]);
  * gradient; the result there is 0, as for a norm at its minimum.
  */
 function rootGradient(g: GradientContext, dy: Value, x: Value, e: number): Value {
-  const slope = g.div(g.output(0), g.emit("Max", [x, g.scalar(tiny)]));
+  const slope = g.div(g.output(0), g.emit("Max", [x, g.tiny()]));
   return g.mul(dy, g.scale(slope, e));
 }
 

@@ -10,8 +10,8 @@ import { summedAxes } from "./broadcast.js";
 
 /** A slope so steep that a clipped line is a step: a power of two, so that multiplying by it never rounds. */
 const steep = 2 ** 100;
-/** The same where numbers end at 65504. */
-const steepHalf = 2 ** 15;
+/** The same and the smallest normal number where numbers end at 65504. */
+const half = { steep: 2 ** 15, tiny: 2 ** -14 };
 /** A threshold up to here times `steep` is far from the end of float32. */
 const foldable = 2 ** 24;
 
@@ -122,6 +122,11 @@ export class GradientContext {
     return this.#builder.emitMany(type, inputs, count, attributes);
   }
 
+  /** The smallest normal number of the float type, to divide by instead of 0. */
+  tiny(): Value {
+    return this.scalar(this.floatType === "float16" ? half.tiny : 2 ** -126);
+  }
+
   /** A constant of the element type that this node computes in. */
   scalar(value: number): Value {
     return this.#builder.scalar(value, this.floatType);
@@ -202,7 +207,7 @@ export class GradientContext {
 
   /** `negative` where value < 0, `positive` where value > 0, and where it is 0 the number between them nearest to 0. */
   bySign(value: Value, negative: number, positive: number): Value {
-    const slope = this.floatType === "float16" ? steepHalf : steep;
+    const slope = this.floatType === "float16" ? half.steep : steep;
     const rising = negative <= positive;
     const [low, high] = rising ? [negative, positive] : [positive, negative];
     return this.emit("Clip", [this.scale(value, rising ? slope : -slope), this.scalar(low), this.scalar(high)]);

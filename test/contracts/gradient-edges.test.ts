@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { dtypes } from "../../src/base/dtype.js";
 import { floatTensor, Tensor, toFloat32 } from "../../src/base/tensor.js";
 import { attr } from "../../src/graph/attribute.js";
 import { Builder } from "../../src/graph/builder.js";
@@ -99,6 +100,26 @@ describe("gradients at kinks, at 0 and far out", () => {
       [0.5, 0, 1],
       [0.5, 1, 0],
     ]);
+  });
+
+  it.each([
+    ["Abs", {}, [-1, 0, 1]],
+    ["Relu", {}, [0, 0, 1]],
+    ["LeakyRelu", alpha(0.125), [0.125, 0.125, 1]],
+    ["Elu", {}, [1 / Math.E, 1, 1]],
+    ["Sigmoid", {}, [0.19661193324148185, 0.25, 0.19661193324148185]],
+    ["Gelu", {}, [-0.0833155, 0.5, 1.0833155]],
+    ["HardSwish", {}, [1 / 6, 0.5, 5 / 6]],
+    ["Sqrt", {}, [Number.NaN, 0, 0.5]],
+  ] as const)("%s in half precision", async (op, attributes, expected) => {
+    const { grads } = await differentiate({ x: [-1, 0, 1] }, (b, [x]) => {
+      const half = b.emit("Cast", [x], { to: attr.int(dtypes.float16.code) });
+      return b.emit("Cast", [b.emit(op, [half], attributes)], { to: attr.int(dtypes.float.code) });
+    });
+    for (const [i, want] of expected.entries()) {
+      // A float16 has 11 bits; a rule rounds a few times.
+      if (!Number.isNaN(want)) expect(Math.abs(grads[0][i] - want)).toBeLessThan(2e-3);
+    }
   });
 
   it("Dropout in training uses the mask that its forward pass drew", async () => {
