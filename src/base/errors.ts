@@ -53,7 +53,7 @@ export function quoted(name: string): string {
 }
 
 /** One line: line breaks as spaces, other control characters as \\u escapes, the middle left out beyond `limit`. */
-function printable(text: string, limit: number): string {
+export function printable(text: string, limit: number): string {
   const half = Math.floor(limit / 2) - 1;
   const short = text.length > limit ? `${text.slice(0, half)}…${text.slice(-half)}` : text;
   return short

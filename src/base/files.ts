@@ -21,6 +21,17 @@ export function assertWritable(path: string, { force = false }: WriteOptions = {
   if (kindOf(folder) !== "folder") {
     throw new EspalierError("io", `the folder ${folder} does not exist`, { who: path, hint: "Create it first." });
   }
+  // Permissions, read-only file systems, quotas: the only reliable question is an attempt.
+  const probe = join(folder, `.espalier.${randomBytes(4).toString("hex")}.tmp`);
+  try {
+    closeSync(openSync(probe, "wx"));
+    rmSync(probe);
+  } catch (cause) {
+    throw new EspalierError("io", `the folder ${folder} cannot be written to (${messageOf(cause)})`, {
+      who: path,
+      cause,
+    });
+  }
 }
 
 function kindOf(path: string): "file" | "folder" | null {

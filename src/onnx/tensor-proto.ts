@@ -148,6 +148,12 @@ export function isExternal(origin: unknown): boolean {
   return isMessage(origin, TensorProtoSchema) && origin.dataLocation === TensorProto_DataLocation.EXTERNAL;
 }
 
+/** The file that a tensor's elements are in, as its model names it; null when they are in the model. */
+export function externalLocation({ origin }: Tensor): string | null {
+  if (!isMessage(origin, TensorProtoSchema) || !isExternal(origin)) return null;
+  return origin.externalData.find(({ key }) => key === "location")?.value ?? null;
+}
+
 /** The message a tensor was read from, when it was a dense one. */
 function tensorOrigin({ origin }: Tensor): TensorProto | null {
   return isMessage(origin, TensorProtoSchema) ? origin : null;

@@ -1,5 +1,5 @@
 import { isFloat } from "../base/dtype.js";
-import { type Tensor, toFloat32 } from "../base/tensor.js";
+import type { Tensor } from "../base/tensor.js";
 import { constantOf, constants } from "../graph/constant.js";
 import type { Graph, Node } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
@@ -68,8 +68,29 @@ export function countParameters(graph: Graph): ParameterCount {
   return count;
 }
 
-function countNonzeros(tensor: Tensor): number {
+const chunkBytes = 2 ** 16;
+
+/**
+ * Elements of a float tensor that are not zero; -0 is zero, NaN is not. Works on the raw bytes in small pieces, so that
+ * counting does not keep an aligned copy of every weight in memory.
+ */
+export function countNonzeros(tensor: Tensor): number {
+  const { bytes, dtype } = tensor;
+  const scratch = new Uint8Array(chunkBytes);
+  const words = dtype === "float16" || dtype === "bfloat16" ? new Uint16Array(scratch.buffer) : null;
+  const longs = new Uint32Array(scratch.buffer);
   let count = 0;
-  for (const value of toFloat32(tensor)) if (value !== 0) count++;
+  for (let at = 0; at < bytes.byteLength; at += chunkBytes) {
+    const piece = bytes.subarray(at, at + chunkBytes);
+    scratch.set(piece);
+    if (words) {
+      // Shifting the sign bit out leaves 0 for both zeros.
+      for (let i = 0; i < piece.byteLength / 2; i++) if (words[i] << 17 !== 0) count++;
+    } else if (dtype === "float") {
+      for (let i = 0; i < piece.byteLength / 4; i++) if (longs[i] << 1 !== 0) count++;
+    } else {
+      for (let i = 0; i < piece.byteLength / 4; i += 2) if (longs[i + 1] << 1 !== 0 || longs[i] !== 0) count++;
+    }
+  }
   return count;
 }

@@ -7,7 +7,10 @@ export const nodeEngine: Engine = {
   name: "onnxruntime-node",
   async load(model, options = {}) {
     try {
-      const session = await InferenceSession.create(model, ortOptions(options));
+      const settings = ortOptions(options);
+      const session = await (typeof model === "string"
+        ? InferenceSession.create(model, settings)
+        : InferenceSession.create(model, settings));
       return wrapSession(session, Tensor, "onnxruntime-node");
     } catch (cause) {
       throw loadError("onnxruntime-node", cause);

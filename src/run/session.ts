@@ -6,6 +6,11 @@ export interface SessionOptions {
   threads?: number;
   /** How far onnxruntime rewrites the graph. Default "all"; "disabled" keeps every intermediate. */
   optimization?: "disabled" | "basic" | "extended" | "all";
+  /**
+   * Where the model's data files are, by the name that the model gives them. onnxruntime-node needs none for a model
+   * given by its path: it looks beside it.
+   */
+  externalData?: Readonly<Record<string, string>>;
   /** Writes onnxruntime's profile (one JSON file) under this path prefix; finished by `release`. */
   profile?: string;
 }
@@ -33,6 +38,6 @@ export interface Session {
 /** onnxruntime in one environment. Everything above run/ takes one of these and knows no other. */
 export interface Engine {
   readonly name: string;
-  /** Loads the bytes of an ONNX file. Throws `runtime` when onnxruntime refuses it. */
-  load(model: Uint8Array, options?: SessionOptions): Promise<Session>;
+  /** Loads an ONNX file, its bytes or its path (in a browser, its URL). Throws `runtime` when onnxruntime refuses it. */
+  load(model: Uint8Array | string, options?: SessionOptions): Promise<Session>;
 }

@@ -8,7 +8,11 @@ export const webEngine: Engine = {
   async load(model, options = {}) {
     try {
       if (options.threads) env.wasm.numThreads = options.threads;
-      const session = await InferenceSession.create(model, { ...ortOptions(options), executionProviders: ["wasm"] });
+      const externalData = Object.entries(options.externalData ?? {}).map(([path, data]) => ({ path, data }));
+      const settings = { ...ortOptions(options), executionProviders: ["wasm"], externalData };
+      const session = await (typeof model === "string"
+        ? InferenceSession.create(model, settings)
+        : InferenceSession.create(model, settings));
       return wrapSession(session, Tensor, "onnxruntime-web");
     } catch (cause) {
       throw loadError("onnxruntime-web", cause);
