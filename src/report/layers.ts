@@ -1,0 +1,111 @@
+import { isFloat } from "../base/dtype.js";
+import { EspalierError } from "../base/errors.js";
+import type { Tensor } from "../base/tensor.js";
+import { constantOf, isConstantNode } from "../graph/constant.js";
+import type { Model, Node } from "../graph/ir.js";
+import { allNodes } from "../graph/walk.js";
+import { countMacs, countNonzeros, type NodeCost } from "../ops/cost.js";
+import { opOf } from "../ops/registry.js";
+import { type ExampleOptions, exampleInputs } from "../run/example.js";
+import type { Engine, Tensors } from "../run/session.js";
+import { traceModel } from "../run/trace.js";
+
+export interface LayerCostOptions extends ExampleOptions {
+  engine: Engine;
+}
+
+/** What each layer of a model holds and what it costs. */
+export interface LayerCosts {
+  /** Every node that holds weights or multiplies, those of nested graphs included. */
+  layers: readonly LayerInfo[];
+  /** Multiply-accumulates of one run with the example inputs; null when they could not be counted. */
+  macs: number | null;
+  /** Those of them that do not multiply by a zero weight. */
+  effectiveMacs: number | null;
+  /** Why MACs could not be counted, or null. */
+  macsUnknown: string | null;
+  /** Operators that hold weights but whose MACs are not in the totals: unknown ones, and those in nested graphs. */
+  uncounted: readonly string[];
+}
+
+export interface LayerInfo {
+  name: string;
+  op: string;
+  /** Dims of its weight, the largest of its constants. */
+  dims: readonly number[] | null;
+  /** Elements of its float constants. A tensor that several layers share counts for each. */
+  parameters: number;
+  nonzeros: number;
+  /** Null where they cannot be counted. */
+  macs: number | null;
+  effectiveMacs: number | null;
+}
+
+/**
+ * Counts parameters and multiply-accumulates layer by layer. One run with made-up inputs gives the shapes; where the
+ * model does not run, MACs stay unknown. Throws `bad-usage` for shapes that do not fit.
+ */
+export async function countLayerCosts(model: Model, options: LayerCostOptions): Promise<LayerCosts> {
+  const { costs, problem } = await tryCount(model, options);
+  const layers = [...allNodes(model.graph)].flatMap((node) => layerOf(node, costs) ?? []);
+  const total = (key: "macs" | "effectiveMacs") => costs && layers.reduce((sum, layer) => sum + (layer[key] ?? 0), 0);
+  return {
+    layers,
+    macs: total("macs"),
+    effectiveMacs: total("effectiveMacs"),
+    macsUnknown: problem,
+    uncounted: costs ? [...new Set(layers.filter(({ macs }) => macs === null).map(({ op }) => op))] : [],
+  };
+}
+
+type Costs = ReadonlyMap<Node, NodeCost>;
+
+async function tryCount(
+  model: Model,
+  { engine, shapes, seed }: LayerCostOptions,
+): Promise<{ costs: Costs | null; problem: string | null }> {
+  const feeds = tryExamples(model, { shapes, seed });
+  if (typeof feeds === "string") return { costs: null, problem: feeds };
+  try {
+    const trace = await traceModel(model, feeds, engine);
+    return { costs: new Map(countMacs(model.graph, trace).map((cost) => [cost.node, cost])), problem: null };
+  } catch (error) {
+    if (error instanceof EspalierError) return { costs: null, problem: error.message };
+    throw error;
+  }
+}
+
+/** The feeds, or why there are none. */
+function tryExamples(model: Model, options: ExampleOptions): Tensors | string {
+  try {
+    return exampleInputs(model, options);
+  } catch (error) {
+    if (error instanceof EspalierError && error.code === "unsupported") return error.message;
+    throw error;
+  }
+}
+
+/** Null for nodes that neither hold weights nor multiply; an Identity of a constant is no layer. */
+function layerOf(node: Node, costs: Costs | null): LayerInfo | null {
+  if (isConstantNode(node)) return null;
+  const held = node.inputs.flatMap((input) => constantOf(input) ?? []).filter(isParameter);
+  const cost = costs?.get(node);
+  const op = opOf(node);
+  if (!cost && (held.length === 0 || op?.learnable.length === 0)) return null;
+  const largest = held.reduce<Tensor | null>((a, b) => (a && a.size >= b.size ? a : b), null);
+  const known = costs !== null && op !== undefined && node.graph.outer === null;
+  return {
+    name: node.name || (node.outputs.find((output) => output !== null)?.name ?? ""),
+    op: node.domain ? `${node.domain}.${node.type}` : node.type,
+    dims: largest?.dims ?? null,
+    parameters: held.reduce((sum, { size }) => sum + size, 0),
+    nonzeros: held.reduce((sum, tensor) => sum + countNonzeros(tensor), 0),
+    macs: known ? (cost?.macs ?? 0) : null,
+    effectiveMacs: known ? Math.round(cost?.effectiveMacs ?? 0) : null,
+  };
+}
+
+/** As `countParameters` counts them. */
+function isParameter({ dtype, dims }: Tensor): boolean {
+  return isFloat(dtype) && dims.length > 0;
+}
