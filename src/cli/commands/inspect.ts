@@ -1,0 +1,124 @@
+import { formatBytes, formatCount, formatPercent, formatShort } from "../../base/format.js";
+import { readModel } from "../../onnx/file.js";
+import { measureSizes, type Sizes } from "../../pack/sizes.js";
+import { type Inspection, inspectModel, type Port } from "../../report/inspect.js";
+import type { LayerInfo } from "../../report/layers.js";
+import { nodeEngine } from "../../run/node.js";
+import { defineCommand } from "../command.js";
+import { formatDims } from "../format.js";
+import { renderHistogram } from "../histogram.js";
+import { jsonOption, seedOption, shapeOption } from "../options.js";
+import { renderFacts, renderTable } from "../table.js";
+import { Terminal } from "../terminal.js";
+
+export const inspectCommand = defineCommand((command) => {
+  command
+    .argument("<model>", "ONNX file")
+    .option("--layer <glob>", "show the histogram of these tensors or nodes only")
+    .addOption(shapeOption)
+    .addOption(seedOption)
+    .addOption(jsonOption)
+    .action(async (path, { layer, shape, seed, json }) => {
+      const terminal = new Terminal({ json });
+      const model = readModel(path);
+      const inspection = await inspectModel(model, { engine: nodeEngine, shapes: shape, layer, seed });
+      const sizes = await measureSizes(path, model);
+      terminal.result({ model: path, ...inspection, ...sizes }, () => render(path, inspection, sizes, terminal));
+    });
+});
+
+function render(path: string, inspection: Inspection, sizes: Sizes, terminal: Terminal): string {
+  const { operators, opsets, irVersion, inputs, outputs } = inspection;
+  const title = (text: string) => terminal.style("bold", text);
+  const facts: [string, string][] = [
+    [
+      "operator sets",
+      Object.entries(opsets)
+        .map(([domain, version]) => `${domain} ${version}`)
+        .join(", "),
+    ],
+    ["IR version", String(irVersion)],
+    ...inputs.map((port): [string, string] => ["input", renderPort(port)]),
+    ...outputs.map((port): [string, string] => ["output", renderPort(port)]),
+    [
+      "operators",
+      Object.entries(operators)
+        .map(([name, count]) => `${name} ${count}`)
+        .join(", "),
+    ],
+    [
+      "parameters",
+      `${formatCount(sizes.parameters)}, not zero ${formatCount(sizes.nonzeros)} (${share(sizes.nonzeros, sizes.parameters)})`,
+    ],
+    ["file", `${formatBytes(sizes.bytes)}, after brotli ${formatBytes(sizes.brotliBytes)}`],
+    ["MACs", renderMacs(inspection)],
+  ];
+  return [
+    title(path),
+    renderFacts(facts),
+    "",
+    renderLayers(inspection, terminal),
+    "",
+    title("Weights by |w|, bars logarithmic"),
+    renderHistogram(inspection.histogram),
+    "",
+    title("Training"),
+    renderTraining(inspection),
+  ].join("\n");
+}
+
+function share(part: number, whole: number): string {
+  return whole === 0 ? "–" : formatPercent(part / whole);
+}
+
+function renderPort({ name, dtype, dims }: Port): string {
+  return dtype ? `${name}: ${dtype} ${formatDims(dims)}` : `${name}: no tensor`;
+}
+
+function renderMacs({ macs, effectiveMacs, macsUnknown, uncounted }: Inspection): string {
+  if (macs === null || effectiveMacs === null) return `not counted: ${macsUnknown}`;
+  const counted = `${formatShort(macs)}, effective ${formatShort(effectiveMacs)} (${share(effectiveMacs, macs)})`;
+  return uncounted.length === 0 ? counted : `${counted}, without ${uncounted.join(", ")}`;
+}
+
+function renderLayers({ layers, parameters, nonzeros, macs, effectiveMacs }: Inspection, terminal: Terminal): string {
+  const count = (value: number | null) => (value === null ? "–" : formatCount(value));
+  const row = ({ name, op, dims, ...layer }: LayerInfo) => [
+    name,
+    op,
+    dims ? dims.join("x") : "",
+    count(layer.parameters),
+    count(layer.nonzeros),
+    count(layer.macs),
+    count(layer.effectiveMacs),
+  ];
+  const total = ["total", "", "", count(parameters), count(nonzeros), count(macs), count(effectiveMacs)];
+  return renderTable(
+    [
+      { title: "layer" },
+      { title: "operator" },
+      { title: "weight" },
+      { title: "parameters", align: "right" },
+      { title: "not zero", align: "right" },
+      { title: "MACs", align: "right" },
+      { title: "effective", align: "right" },
+    ],
+    [...layers.map(row), total],
+    { totals: 1, strong: (text) => terminal.style("bold", text) },
+  );
+}
+
+function renderTraining({ training: { trainable, parameters, blocked, refused } }: Inspection): string {
+  if (refused !== null) return `The model cannot be trained: ${refused}`;
+  const tensors = (count: number) => (count === 1 ? "1 tensor" : `${formatCount(count)} tensors`);
+  const lines = [`${tensors(trainable.length)} with ${formatCount(parameters)} elements can be trained.`];
+  const reasons = new Map<string, string[]>();
+  for (const { name, node, reason } of blocked) {
+    const key = `${node}: ${reason}`;
+    reasons.set(key, [...(reasons.get(key) ?? []), name]);
+  }
+  for (const [reason, names] of reasons) {
+    lines.push(`No gradient passes ${reason}. Out of reach: ${tensors(names.length)}.`);
+  }
+  return lines.join("\n");
+}

@@ -1,0 +1,174 @@
+import { existsSync, rmSync } from "node:fs";
+import { EspalierError, quoted } from "../../base/errors.js";
+import { randomStream } from "../../base/random.js";
+import type { DataSplits, Dataset } from "../../data/dataset.js";
+import { splitDataset } from "../../data/split.js";
+import { Model } from "../../graph/ir.js";
+import { readModel } from "../../onnx/file.js";
+import { assertTarget, saveModel } from "../../pack/save.js";
+import { measureSizes } from "../../pack/sizes.js";
+import { nodeEngine } from "../../run/node.js";
+import { webEngine } from "../../run/web.js";
+import { evaluate } from "../../train/evaluate.js";
+import { networkNamed, networks } from "../../train/networks/by-name.js";
+import { buildNetwork, type Network } from "../../train/networks/network.js";
+import { rateScheduleNamed } from "../../train/rates.js";
+import { trainModel } from "../../train/train-model.js";
+import { defineCommand } from "../command.js";
+import {
+  imageFitOption,
+  labelsOption,
+  loadData,
+  meanOption,
+  requiredDataOption,
+  scaleOption,
+  stdOption,
+} from "../data.js";
+import { renderEvaluation } from "../evaluation.js";
+import {
+  collect,
+  forceOption,
+  jsonOption,
+  numberIn,
+  outOption,
+  quietOption,
+  seedOption,
+  threadsOption,
+  wholeNumber,
+} from "../options.js";
+import { renderSaved } from "../saved.js";
+import { Terminal } from "../terminal.js";
+import {
+  batchNormOption,
+  clipOption,
+  epochLine,
+  lossFor,
+  lossOption,
+  momentumOption,
+  nesterovOption,
+  optimizerFor,
+  optimizerOption,
+  scheduleOption,
+  weightDecayOption,
+} from "../training.js";
+
+export const trainCommand = defineCommand((command, { signal }) => {
+  command
+    .argument("<network>", `${networks.map(({ name }) => name).join(", ")}, or an ONNX file to train further`)
+    .addOption(requiredDataOption)
+    .addOption(outOption)
+    .option("--epochs <number>", "times that every example is seen", wholeNumber(1, 1e6), 10)
+    .option("--batch <number>", "examples a step", wholeNumber(1, 1e6), 64)
+    .option(
+      "--rate <number>",
+      "peak learning rate (default: 0.003, with sgd 0.05; a tenth of it for a file)",
+      numberIn(0, Number.POSITIVE_INFINITY, { openLow: true }),
+    )
+    .addOption(scheduleOption)
+    .addOption(optimizerOption)
+    .addOption(momentumOption)
+    .addOption(nesterovOption)
+    .addOption(weightDecayOption)
+    .addOption(clipOption)
+    .addOption(lossOption)
+    .option("--freeze <glob>", "tensors that keep their values; may be repeated", collect)
+    .addOption(batchNormOption)
+    .option(
+      "--validation <share>",
+      "hold out this share of the training data to judge by after every epoch",
+      numberIn(0, 1, { openLow: true, openHigh: true }),
+    )
+    .option("--patience <epochs>", "stop when the validation got no better for so long", wholeNumber(1))
+    .option("--checkpoint <file>", "state after every epoch, until the run is done (default: OUT.checkpoint)")
+    .option("--resume", "continue from the checkpoint, if it is there")
+    .addOption(labelsOption)
+    .addOption(meanOption)
+    .addOption(stdOption)
+    .addOption(scaleOption)
+    .addOption(imageFitOption)
+    .addOption(seedOption)
+    .addOption(threadsOption)
+    .addOption(forceOption)
+    .addOption(jsonOption)
+    .addOption(quietOption)
+    .action(async (name, options) => {
+      const { out, force, seed, threads, epochs, batch, validation: share } = options;
+      const terminal = new Terminal(options);
+      const optimizer = optimizerFor(options);
+      const source = networkNamed(name) ?? readNetworkFile(name);
+      const fromFile = source instanceof Model;
+      const keep = fromFile ? [name] : [];
+      assertTarget(out, { force, keep });
+      const splits = await loadData(options.data, options, fromFile ? source : null, terminal);
+      const model = fromFile ? source : buildFor(source, splits.train, seed);
+      const held = share === undefined ? null : splitDataset(splits.train, share, seed);
+      const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
+      const rate = options.rate ?? (options.optimizer === "sgd" ? 0.05 : 0.003) * (fromFile ? 0.1 : 1);
+      const {
+        model: trained,
+        history,
+        diverged,
+      } = await trainModel(model, held?.train ?? splits.train, {
+        engine: nodeEngine,
+        threads,
+        epochs,
+        batchSize: batch,
+        optimizer,
+        rate,
+        schedule: rateScheduleNamed(options.schedule),
+        loss: lossFor(options.loss),
+        freeze: options.freeze,
+        batchNorm: options.batchNorm ?? (fromFile ? "fixed" : "batch"),
+        clipNorm: options.clip,
+        seed,
+        validation: held?.test,
+        patience: options.patience,
+        checkpoint: { path: checkpoint, resume: options.resume ?? false },
+        signal,
+        onStep: (done, total, loss) => terminal.progress("training", done, total, `loss ${loss.toPrecision(3)}`),
+        onEpoch: (record) => terminal.note(epochLine(record, epochs)),
+      });
+      const saved = await saveModel(trained, out, { force, keep, engines: [nodeEngine, webEngine], threads, seed });
+      rmSync(checkpoint, { force: true });
+      if (diverged) {
+        throw new EspalierError("diverged", diverged.what, {
+          who: out,
+          hint: `The file has the last good weights. ${diverged.hint}`,
+        });
+      }
+      const data = judgesOf(splits, held);
+      const evaluation = await evaluate(trained, data, {
+        engine: nodeEngine,
+        threads,
+        signal,
+        onBatch: (done, total) => terminal.progress("evaluating", done, total),
+      });
+      const sizes = await measureSizes(out);
+      const { classNames } = data;
+      terminal.result({ model: out, data: data.name, classNames, history, ...evaluation, ...sizes, ...saved }, () =>
+        [renderEvaluation(evaluation, data, terminal), "", renderSaved(saved, sizes)].join("\n"),
+      );
+    });
+});
+
+function readNetworkFile(name: string): Model {
+  if (existsSync(name)) return readModel(name);
+  throw new EspalierError("bad-usage", `there is neither a network nor a file ${quoted(name)}`, {
+    hint: `Networks are ${networks.map((network) => network.name).join(", ")}.`,
+  });
+}
+
+function buildFor(network: Network, data: Dataset, seed: number): Model {
+  if (data.inputDims.length !== 1 || data.classCount === null) {
+    throw new EspalierError("bad-data", `${network.name} takes one input and tells classes apart`, {
+      who: data.name,
+      hint: "Give labelled images, or train a model file of your own.",
+    });
+  }
+  return buildNetwork(network, data.inputDims[0], data.classCount, randomStream(seed, "weights"));
+}
+
+/** The test part, else what was held out, else all there is. */
+function judgesOf({ train, test }: DataSplits, held: DataSplits | null): Dataset {
+  return test ?? held?.test ?? train;
+}

@@ -1,0 +1,88 @@
+#!/usr/bin/env node
+import { readFileSync } from "node:fs";
+import { Command, CommanderError } from "@commander-js/extra-typings";
+import { EspalierError, messageOf } from "../base/errors.js";
+import type { CommandBuilder } from "./command.js";
+import { exitCodes, reportFailure } from "./failure.js";
+
+interface Verb {
+  summary: string;
+  load(): Promise<CommandBuilder>;
+}
+
+/** Each is loaded when it is called: onnxruntime takes longer to load than most of what is said about it. */
+const verbs: Readonly<Record<string, Verb>> = {
+  inspect: {
+    summary: "show what a model is made of, layer by layer, and what of it can be trained",
+    load: async () => (await import("./commands/inspect.js")).inspectCommand,
+  },
+  train: {
+    summary: "train a reference network from nothing, or a model file further",
+    load: async () => (await import("./commands/train.js")).trainCommand,
+  },
+  evaluate: {
+    summary: "measure accuracy and loss of a model on labelled data",
+    load: async () => (await import("./commands/evaluate.js")).evaluateCommand,
+  },
+  bench: {
+    summary: "measure size and speed of models side by side",
+    load: async () => (await import("./commands/bench.js")).benchCommand,
+  },
+};
+
+async function main(argv: readonly string[]): Promise<number> {
+  const signal = watchInterrupts();
+  ignoreClosedPipes();
+  const program = new Command("espalier")
+    .description("Prunes trained neural networks: ONNX in, smaller and faster ONNX out.")
+    .version(packageVersion())
+    .exitOverride()
+    .showHelpAfterError("Run with --help to see what is possible.");
+  const asked = argv.filter((argument) => Object.hasOwn(verbs, argument));
+  for (const [name, verb] of Object.entries(verbs)) {
+    const command = program.command(name).description(verb.summary);
+    // Commands that are not asked for appear in the list only.
+    if (asked.includes(name)) (await verb.load())(command, { signal });
+  }
+  try {
+    await program.parseAsync(argv, { from: "user" });
+    return exitCodes.done;
+  } catch (error) {
+    // Commander has said what it has to say: help and version end with 0, everything else is bad usage.
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.badUsage;
+    return reportFailure(error);
+  }
+}
+
+/** The first Ctrl-C asks the work to stop at the next safe point, the second one ends the process. */
+function watchInterrupts(): AbortSignal {
+  const controller = new AbortController();
+  process.on("SIGINT", () => {
+    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    controller.abort();
+    process.stderr.write("\nstopping; press Ctrl-C again to end at once\n");
+  });
+  return controller.signal;
+}
+
+/** Whoever reads the output may stop reading (`| head`): the work goes on, the rest of the output is dropped. */
+function ignoreClosedPipes(): void {
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on("error", (cause: NodeJS.ErrnoException) => {
+      if (cause.code === "EPIPE") return;
+      const failure = new EspalierError("io", `the output cannot be written (${messageOf(cause)})`, { cause });
+      process.exit(reportFailure(failure));
+    });
+  }
+}
+
+function packageVersion(): string {
+  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+  return version;
+}
+
+process.on("uncaughtException", (error) => process.exit(reportFailure(error)));
+const code = await main(process.argv.slice(2));
+// onnxruntime-web's threads may keep the process alive. What is still in the pipe goes out before, and whether that failed
+// is known one round of the event loop later.
+process.stdout.write("", () => setImmediate(() => process.exit(code)));

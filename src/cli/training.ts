@@ -1,0 +1,76 @@
+import { Option } from "@commander-js/extra-typings";
+import { EspalierError } from "../base/errors.js";
+import { formatLoss, formatPercent } from "../base/format.js";
+import type { EpochRecord } from "../train/fit.js";
+import { crossEntropy, type Loss, meanSquare } from "../train/losses.js";
+import { adam, adamW, type Optimizer, sgd } from "../train/optimizers.js";
+import { numberIn } from "./options.js";
+
+// Options of the commands that train, and how they become an optimizer.
+
+export const optimizerOption = new Option("--optimizer <name>", "how weights follow the gradient")
+  .choices(["sgd", "adam", "adamw"] as const)
+  .default("adamw" as const);
+export const momentumOption = new Option("--momentum <number>", "of sgd (default: 0.9)").argParser(
+  numberIn(0, 1, { openHigh: true }),
+);
+export const nesterovOption = new Option("--nesterov", "Nesterov's momentum, for sgd");
+export const weightDecayOption = new Option(
+  "--weight-decay <number>",
+  "pull of weights towards 0 (default: 0.01 for adamw, else 0)",
+).argParser(numberIn(0, Number.POSITIVE_INFINITY));
+export const scheduleOption = new Option("--schedule <name>", "how the learning rate moves over the run")
+  .choices(["constant", "step", "cosine", "one-cycle", "warm-up-constant", "warm-up-cosine"] as const)
+  .default("one-cycle" as const);
+export const clipOption = new Option(
+  "--clip <norm>",
+  "shorten gradients to this Euclidean norm (default: leave them)",
+).argParser(numberIn(0, Number.POSITIVE_INFINITY, { openLow: true }));
+export const lossOption = new Option(
+  "--loss <name>",
+  "what to lower (default: cross-entropy for classes, mean-square for values)",
+).choices(["cross-entropy", "mean-square"] as const);
+export const batchNormOption = new Option(
+  "--batch-norm <how>",
+  "BatchNormalization keeps its statistics, or trains on those of each batch",
+).choices(["fixed", "batch"] as const);
+
+export interface OptimizerOptions {
+  optimizer: "sgd" | "adam" | "adamw";
+  momentum?: number;
+  nesterov?: true;
+  weightDecay?: number;
+}
+
+/** Throws `bad-usage` for options that the chosen optimizer does not have. */
+export function optimizerFor({ optimizer, momentum, nesterov, weightDecay }: OptimizerOptions): Optimizer {
+  if (optimizer !== "sgd" && (momentum !== undefined || nesterov)) {
+    throw new EspalierError("bad-usage", `${optimizer} has no momentum to set`, {
+      who: nesterov ? "--nesterov" : "--momentum",
+      hint: "Give --optimizer sgd.",
+    });
+  }
+  if (nesterov && momentum === 0) {
+    throw new EspalierError("bad-usage", "Nesterov's momentum needs a momentum above 0", { who: "--nesterov" });
+  }
+  switch (optimizer) {
+    case "sgd":
+      return sgd({ momentum: momentum ?? 0.9, nesterov, weightDecay });
+    case "adam":
+      return adam({ weightDecay });
+    case "adamw":
+      return adamW({ weightDecay });
+  }
+}
+
+export function lossFor(name: "cross-entropy" | "mean-square" | undefined): Loss | undefined {
+  return name && { "cross-entropy": crossEntropy, "mean-square": meanSquare }[name];
+}
+
+/** `epoch 3/10  loss 0.3121  accuracy 89.12 %  validation 88.90 %  4.2 s` */
+export function epochLine({ epoch, loss, accuracy, score, seconds }: EpochRecord, epochs: number): string {
+  const parts = [`epoch ${epoch}/${epochs}`, `loss ${formatLoss(loss)}`];
+  if (accuracy !== null) parts.push(`accuracy ${formatPercent(accuracy)}`);
+  if (score !== null) parts.push(`validation ${accuracy === null ? formatLoss(-score) : formatPercent(score)}`);
+  return [...parts, `${seconds.toFixed(1)} s`].join("  ");
+}

@@ -1,0 +1,44 @@
+// The public API. Everything here is documented where it is defined.
+
+export type { DType } from "./base/dtype.js";
+export { type ErrorCode, EspalierError } from "./base/errors.js";
+export { type Random, randomStream } from "./base/random.js";
+export { floatScalar, floatTensor, fromFloat32, intTensor, Tensor, toFloat32, toNumbers } from "./base/tensor.js";
+export type { Batch, DataSplits, Dataset, InputSpec } from "./data/dataset.js";
+export { loadDataset } from "./data/load.js";
+export type { Normalization } from "./data/normalize.js";
+export type { LoadOptions } from "./data/options.js";
+export { splitDataset, subsetOf } from "./data/split.js";
+export { attr } from "./graph/attribute.js";
+export { Builder } from "./graph/builder.js";
+export { constantOf, constants } from "./graph/constant.js";
+export { type Attribute, Graph, Model, Node, Value, type ValueType } from "./graph/ir.js";
+export { readModel, type WriteModelOptions, writeModel } from "./onnx/file.js";
+export { type ParseOptions, parseModel } from "./onnx/read.js";
+export { modelBytes } from "./onnx/write.js";
+export { type SavedModel, type SaveOptions, saveModel } from "./pack/save.js";
+export { measureSizes, type Sizes } from "./pack/sizes.js";
+export { type BenchOptions, type BenchResult, benchModels } from "./report/bench.js";
+export { type Inspection, type InspectOptions, inspectModel } from "./report/inspect.js";
+export { countLayerCosts, type LayerCosts, type LayerInfo } from "./report/layers.js";
+export { type ExampleOptions, exampleInputs, type Shapes } from "./run/example.js";
+export { type Latency, type LatencyCase, type LatencyOptions, measureLatency } from "./run/latency.js";
+export { nodeEngine } from "./run/node.js";
+export type { Engine, Session, SessionOptions, Tensors } from "./run/session.js";
+export { type Evaluation, evaluate } from "./train/evaluate.js";
+export type { EpochRecord } from "./train/fit.js";
+export { crossEntropy, distillation, type Loss, meanSquare } from "./train/losses.js";
+export { networkNamed, networks } from "./train/networks/by-name.js";
+export { buildNetwork, Layers, type Network } from "./train/networks/network.js";
+export { type AdamOptions, adam, adamW, type Optimizer, type SgdOptions, sgd } from "./train/optimizers.js";
+export { type Prediction, type PredictOptions, predict } from "./train/predict.js";
+export {
+  constantRate,
+  cosineRate,
+  oneCycleRate,
+  type RateSchedule,
+  rateScheduleNamed,
+  stepRate,
+  warmUp,
+} from "./train/rates.js";
+export { type TrainedModel, type TrainOptions, trainModel } from "./train/train-model.js";

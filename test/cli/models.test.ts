@@ -1,0 +1,177 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { brotliCompressSync, constants as zlib } from "node:zlib";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomStream } from "../../src/base/random.js";
+import { floatTensor, toFloat32 } from "../../src/base/tensor.js";
+import { constantOf } from "../../src/graph/constant.js";
+import { setConstant } from "../../src/graph/edit.js";
+import { readModel, writeModel } from "../../src/onnx/file.js";
+import { nodeEngine } from "../../src/run/node.js";
+import { webEngine } from "../../src/run/web.js";
+import { lenet5 } from "../../src/train/networks/lenet.js";
+import { buildNetwork } from "../../src/train/networks/network.js";
+import { assertBuilt, espalier } from "./run.js";
+
+let folder: string;
+const at = (name: string) => join(folder, name);
+
+beforeAll(() => {
+  assertBuilt();
+  folder = mkdtempSync(join(tmpdir(), "espalier-cli-"));
+  const model = buildNetwork(lenet5, [1, 28, 28], 10, randomStream(1, "weights"));
+  writeModel(model, at("lenet.onnx"));
+  // Nine of ten weights of the first dense layer become 0.
+  const weight = model.graph.find("fc1.weight");
+  const tensor = constantOf(weight ?? null);
+  if (!weight || !tensor) throw new Error("no fc1.weight");
+  const values = toFloat32(tensor).map((value, i) => (i % 10 === 0 ? value : 0));
+  setConstant(weight, floatTensor(tensor.dims, values));
+  writeModel(model, at("zeros.onnx"));
+  writeFileSync(at("points.csv"), csv(200));
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Two features in 0 .. 1; the class says in which quarter of the square the point lies. */
+function csv(size: number): string {
+  const random = randomStream(7, "points");
+  const lines = Array.from({ length: size }, () => {
+    const [x, y] = [random.uniform(), random.uniform()];
+    return `${x},${y},${Number(x > 0.5) + 2 * Number(y > 0.5)}`;
+  });
+  return ["x,y,label", ...lines, ""].join("\n");
+}
+
+/** Exactly one JSON object on stdout, and a clean end. */
+async function json(args: readonly string[]): Promise<Record<string, unknown>> {
+  const { code, stdout, stderr } = await espalier([...args, "--json"]);
+  expect(stderr).not.toContain("error:");
+  expect(code).toBe(0);
+  expect(stdout.trimEnd()).not.toContain("\n");
+  const value: unknown = JSON.parse(stdout);
+  expect(value).toBeTypeOf("object");
+  return value as Record<string, unknown>;
+}
+
+test("inspect counts LeNet-5 as one does by hand", async () => {
+  const result = await json(["inspect", at("lenet.onnx")]);
+  // 6 * 25 + 6, 16 * 6 * 25 + 16, 120 * 400 + 120, 84 * 120 + 84, 10 * 84 + 10
+  const parameters = [156, 2416, 48120, 10164, 850];
+  // Output pixels times taps: 28 * 28 * 6 * 25, 10 * 10 * 16 * 150, then the products.
+  const macs = [117_600, 240_000, 48_000, 10_080, 840];
+  expect(result.layers).toMatchObject(
+    ["conv1", "conv2", "fc1", "fc2", "fc3"].map((name, i) => ({ name, parameters: parameters[i], macs: macs[i] })),
+  );
+  const bytes = readFileSync(at("lenet.onnx"));
+  const brotli = brotliCompressSync(bytes, { params: { [zlib.BROTLI_PARAM_QUALITY]: 9 } });
+  expect(result).toMatchObject({
+    opsets: { "ai.onnx": 21 },
+    inputs: [{ name: "input", dtype: "float", dims: ["batch", 1, 28, 28] }],
+    outputs: [{ name: "logits", dtype: "float", dims: ["batch", 10] }],
+    operators: { Relu: 4, Gemm: 3, Conv: 2, MaxPool: 2, Flatten: 1 },
+    parameters: 61_706,
+    nonzeros: 61_706,
+    macs: 416_520,
+    effectiveMacs: 416_520,
+    macsUnknown: null,
+    uncounted: [],
+    bytes: bytes.length,
+    training: { parameters: 61_706, blocked: [], refused: null },
+  });
+  expect(Math.abs(Number(result.brotliBytes) - brotli.length)).toBeLessThan(0.001 * brotli.length);
+  const { counts, zeros, beyond } = result.histogram as { counts: number[]; zeros: number; beyond: number };
+  expect(counts.reduce((sum, count) => sum + count, zeros + beyond)).toBe(61_706);
+});
+
+test("inspect shows zeros, more examples, and one layer's histogram", async () => {
+  const result = await json(["inspect", at("zeros.onnx"), "--shape", "input=3x1x28x28", "--layer", "fc1"]);
+  expect(result).toMatchObject({
+    parameters: 61_706,
+    nonzeros: 61_706 - 43_200,
+    macs: 3 * 416_520,
+    effectiveMacs: 3 * (416_520 - 43_200),
+  });
+  const { counts, zeros, beyond } = result.histogram as { counts: number[]; zeros: number; beyond: number };
+  expect(zeros).toBe(43_200);
+  expect(counts.reduce((sum, count) => sum + count, zeros + beyond)).toBe(48_120);
+  const { stdout } = await espalier(["inspect", at("zeros.onnx")]);
+  expect(stdout).toMatch(/^fc1 +Gemm +120x400 +48,120 +4,920 +48,000 +4,800$/m);
+  expect(stdout).toMatch(/^total +61,706 +18,506 +416,520 +373,320$/m);
+  expect(stdout).toContain("10 tensors with 61,706 elements can be trained.");
+});
+
+test.each(["node", "web"])("bench measures several models with the %s engine", async (engine) => {
+  const args = ["bench", at("lenet.onnx"), at("zeros.onnx"), "--runs", "3", "--warmup", "1", "--engine", engine];
+  const { models } = (await json(args)) as { models: Record<string, number>[] };
+  expect(models).toMatchObject([
+    { model: at("lenet.onnx"), nonzeros: 61_706, macs: 416_520, speedup: 1 },
+    { model: at("zeros.onnx"), nonzeros: 18_506, macs: 416_520, effectiveMacs: 373_320 },
+  ]);
+  for (const { latencyMs, p95Ms, speedup } of models) {
+    expect(latencyMs).toBeGreaterThan(0);
+    expect(p95Ms).toBeGreaterThanOrEqual(latencyMs);
+    expect(speedup).toBe(models[0].latencyMs / latencyMs);
+  }
+});
+
+test("evaluate counts right answers as a plain loop does", async () => {
+  const result = await json(["evaluate", at("lenet.onnx"), "--data", "fashion-mnist-small", "--batch", "300"]);
+  const confusion = result.confusion as number[][];
+  const total = confusion.flat().reduce((sum, count) => sum + count, 0);
+  expect(total).toBe(2000);
+  expect(confusion.every((row) => row.reduce((sum, count) => sum + count, 0) === 200)).toBe(true);
+  expect(result.accuracy).toBe(confusion.reduce((sum, row, i) => sum + row[i], 0) / total);
+  const text = (await espalier(["evaluate", at("lenet.onnx"), "--data", "fashion-mnist-small"])).stdout;
+  expect(text).toContain("fashion-mnist-small (test), 2,000 examples");
+  expect(text).toMatch(/^9 Ankle boot( +[\d·]+){10} +[\d.]+ %$/m);
+});
+
+test("train, then train further: each file runs in both runtimes and learns", async () => {
+  const options = ["--data", at("points.csv"), "--batch", "20", "--threads", "1"];
+  const first = await json(["train", "lenet-300-100", ...options, "-o", at("base.onnx"), "--epochs", "6"]);
+  expect(first).toMatchObject({ checked: ["onnxruntime-node", "onnxruntime-web"], examples: 200 });
+  expect(first.accuracy).toBeGreaterThan(0.85);
+  expect(first.history).toHaveLength(6);
+  const before = readFileSync(at("base.onnx"));
+  const further = ["--optimizer", "sgd", "--nesterov", "--weight-decay", "0.001", "--clip", "1", "--freeze", "fc1.*"];
+  const kept = ["--validation", "0.2", "--patience", "2", "--schedule", "warm-up-cosine", "--epochs", "4"];
+  const { code, stdout, stderr } = await espalier([
+    "train",
+    at("base.onnx"),
+    ...options,
+    ...further,
+    ...kept,
+    "-o",
+    at("more.onnx"),
+  ]);
+  expect({ code, stderr: stderr.replace(/[\d.]+ s$/gm, "T s") }).toEqual({
+    code: 0,
+    stderr: expect.stringMatching(
+      /^(epoch \d\/4 {2}loss \d+\.\d+ {2}accuracy \d+\.\d+ % {2}validation \d+\.\d+ % {2}T s\n)+$/,
+    ),
+  });
+  expect(stdout).toMatch(/^seen to run in +onnxruntime-node, onnxruntime-web$/m);
+  expect(Buffer.compare(readFileSync(at("base.onnx")), before)).toBe(0);
+  const weights = (name: string, file: string) => toFloat32(constantOf(readModel(at(file)).graph.find(name) ?? null)!);
+  expect(weights("fc1.weight", "more.onnx")).toEqual(weights("fc1.weight", "base.onnx"));
+  expect(weights("fc2.weight", "more.onnx")).not.toEqual(weights("fc2.weight", "base.onnx"));
+  for (const engine of [nodeEngine, webEngine]) {
+    const session = await engine.load(readFileSync(at("more.onnx")));
+    const { logits } = await session.run({ input: floatTensor([1, 2], [0.9, 0.1]) });
+    expect(toFloat32(logits).indexOf(Math.max(...toFloat32(logits)))).toBe(1);
+    await session.release();
+  }
+  expect(readdirSync(folder).filter((name) => /checkpoint|^\./.test(name))).toEqual([]);
+});
+
+test("a run that diverges leaves the last good weights and says so", async () => {
+  const out = at("diverged.onnx");
+  const args = ["train", "lenet-300-100", "--data", at("points.csv"), "-o", out, "--optimizer", "sgd", "--rate", "1e9"];
+  const { code, stderr } = await espalier([...args, "--batch", "20", "--schedule", "constant"]);
+  expect(stderr).toMatch(
+    /error: .*diverged\.onnx: .* step \d+\. The file has the last good weights\. Lower the learning/,
+  );
+  expect(code).toBe(1);
+  expect(toFloat32(constantOf(readModel(out).graph.find("fc1.weight") ?? null)!).every(Number.isFinite)).toBe(true);
+});
