@@ -39,21 +39,27 @@ function copyGraph(source: Graph, target: Graph, values: Map<Value, Value>): voi
   for (const output of source.outputs) addGraphOutput(target, values.get(output) ?? output);
 }
 
+/** Names of copies, by those of the originals. */
+export interface Renaming {
+  value(name: string): string;
+  node(name: string): string;
+}
+
 /**
  * Copies the values and nodes of a graph into another one.
  * @param values from originals to copies. Values of `source` that it already holds are not copied; their stand-ins are
  * read and computed instead. Values from around `source` that it does not hold are read as they are.
- * @param rename gives the copy of a value its name; default the same.
+ * @param rename gives the copies their names; default the same.
  */
 export function copyContents(
   source: Graph,
   target: Graph,
   values: Map<Value, Value>,
-  rename: (name: string) => string = (name) => name,
+  rename: Renaming = { value: (name) => name, node: (name) => name },
 ): void {
   for (const value of source.values.values()) {
     if (values.has(value)) continue;
-    const copy = addValue(target, rename(value.name), value.type);
+    const copy = addValue(target, rename.value(value.name), value.type);
     if (value.initializer) setConstant(copy, value.initializer);
     setOrigin(copy, value.origin);
     values.set(value, copy);
@@ -62,7 +68,7 @@ export function copyContents(
   for (const node of source.nodes) {
     const copy = addNode(target, node.type, {
       domain: node.domain,
-      name: node.name,
+      name: rename.node(node.name),
       inputs: node.inputs.map(copyOf),
       outputs: node.outputs.map(copyOf),
     });

@@ -9,8 +9,8 @@ import { type Graph, Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { CaseBuilder } from "../ops/op.cases.js";
-import { nodeEngine } from "../run/node.js";
 import type { Tensors } from "../run/session.js";
+import { expectClose, expectSameOutputs, runModel } from "./passes.cases.js";
 import { experimentalForms } from "./upgrade/experimental.cases.js";
 import { normForms } from "./upgrade/norm.cases.js";
 import { floats, nearest, statistics } from "./upgrade/old-form.cases.js";
@@ -29,11 +29,11 @@ describe("upgradeOpset keeps the outputs", () => {
   const each = oldForms.flatMap((form) => form.opsets.map((opset) => [form.name, opset, form] as const));
   it.each(each)("%s, from opset %i", async (_, opset, form) => {
     const { model, feeds } = build(opset, form.build);
-    const expected = await run(model, feeds);
+    const expected = await runModel(model, feeds);
     upgradeOpset(model);
     expect(model.opset).toBe(targetOpset);
     expect(findFaults(model.graph)).toEqual([]);
-    expectSame(await run(model, feeds), expected, form.tolerance ?? 0);
+    expectSameOutputs(await runModel(model, feeds), expected, form.tolerance ?? 0);
   });
 });
 
@@ -51,7 +51,7 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
       return [pen("Add", [10, 20], 1), pen("Mul", [10, 20], null), pen("Sub", [1], 1), pen("Add", [10, 20], 2)];
     });
     upgradeOpset(model);
-    const outputs = await run(model, feeds);
+    const outputs = await runModel(model, feeds);
     expect(Object.values(outputs).map(toNumbers)).toEqual([
       [11, 8, 13, 6, 25, 14, 27, 28],
       [10, -40, 30, -80, 50, -120, 70, 160],
@@ -66,7 +66,7 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
       return c.emit("PRelu", [input(c, "x"), floats(c, [0.5, 2])]);
     });
     upgradeOpset(model);
-    expect(toNumbers(Object.values(await run(model, feeds))[0])).toEqual([1, -1, 3, -2, 5, -12, 7, 8]);
+    expect(toNumbers(Object.values(await runModel(model, feeds))[0])).toEqual([1, -1, 3, -2, 5, -12, 7, 8]);
   });
 
   it("reads the mode of BatchNormalization and Dropout", async () => {
@@ -82,17 +82,18 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
       });
     const test = build6(1);
     upgradeOpset(test.model);
-    expect(Object.values(await run(test.model, test.feeds)).map(toNumbers)).toEqual([
+    expect(Object.values(await runModel(test.model, test.feeds)).map(toNumbers)).toEqual([
       [-0.5, 0, 0.5, 2],
       [1, 2, 3, 6],
     ]);
     const training = build6(0);
     upgradeOpset(training.model);
-    const [normalized, dropped] = Object.values(await run(training.model, training.feeds)).map(toNumbers);
+    const [normalized, dropped] = Object.values(await runModel(training.model, training.feeds)).map(toNumbers);
     // Mean 3, variance 3.5.
     expectClose(
       normalized,
       [-2, -1, 0, 3].map((d) => d / Math.sqrt(3.5)),
+      1e-6,
     );
     expect(dropped.every((value, i) => value === 0 || value === 2 * [1, 2, 3, 6][i])).toBe(true);
   });
@@ -103,7 +104,7 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
       return c.emit("Upsample", [input(c, "x")], { height_scale: attr.float(2), width_scale: attr.float(3) });
     });
     upgradeOpset(model);
-    const [output] = Object.values(await run(model, feeds));
+    const [output] = Object.values(await runModel(model, feeds));
     expect([output.dims, toNumbers(output)]).toEqual([
       [1, 1, 2, 6],
       [1, 1, 1, 2, 2, 2, 1, 1, 1, 2, 2, 2],
@@ -127,11 +128,11 @@ describe("upgradeOpset", () => {
       });
     });
     const otherwise = { ...feeds, condition: Tensor.fromArray("bool", [], Uint8Array.of(0)) };
-    const expected = [await run(model, feeds), await run(model, otherwise)];
+    const expected = [await runModel(model, feeds), await runModel(model, otherwise)];
     upgradeOpset(model);
     expect(findFaults(model.graph)).toEqual([]);
-    expectSame(await run(model, feeds), expected[0], 0);
-    expectSame(await run(model, otherwise), expected[1], 0);
+    expectSameOutputs(await runModel(model, feeds), expected[0], 0);
+    expectSameOutputs(await runModel(model, otherwise), expected[1], 0);
     expect([...allNodes(model.graph)].map((node) => node.type).filter((type) => type === "Flatten")).toHaveLength(2);
   });
 
@@ -144,7 +145,7 @@ describe("upgradeOpset", () => {
       ]);
     });
     upgradeOpset(model);
-    const [half, wide] = Object.values(await run(model, feeds));
+    const [half, wide] = Object.values(await runModel(model, feeds));
     expect([half.dtype, toNumbers(half)]).toEqual(["float16", [0.5, -1, 2, -3]]);
     expect([wide.dtype, toNumbers(wide)]).toEqual(["double", [0.5, -1, 2, -3]]);
   });
@@ -249,27 +250,4 @@ function input(c: CaseBuilder, name: string): Value {
   const value = c.graph.values.get(name);
   if (!value) throw new Error(`no input ${name}`);
   return value;
-}
-
-async function run(model: Model, feeds: Tensors): Promise<Tensors> {
-  const session = await nodeEngine.load(modelBytes(model), { threads: 1 });
-  const outputs = await session.run(feeds);
-  await session.release();
-  return outputs;
-}
-
-function expectSame(actual: Tensors, expected: Tensors, tolerance: number): void {
-  expect(Object.keys(actual)).toEqual(Object.keys(expected));
-  for (const [name, tensor] of Object.entries(expected)) {
-    expect([actual[name].dtype, actual[name].dims]).toEqual([tensor.dtype, tensor.dims]);
-    expectClose(toNumbers(actual[name]), toNumbers(tensor), tolerance);
-  }
-}
-
-function expectClose(actual: readonly number[], expected: readonly number[], tolerance = 1e-6): void {
-  const far = expected.filter((value, i) => {
-    const close = Math.abs(value - actual[i]) <= tolerance * Math.max(1, Math.abs(value));
-    return !close && !Object.is(value, actual[i]);
-  });
-  expect(far, `seed ${seed}: ${actual} instead of ${expected}`).toEqual([]);
 }

@@ -1,0 +1,34 @@
+import { removeNode, removeValue } from "../graph/edit.js";
+import type { Graph, Model, Value } from "../graph/ir.js";
+import { topologicalOrder } from "../graph/walk.js";
+
+/**
+ * Removes the nodes and initializers whose values nobody reads, in bodies of nodes too. Graph inputs and outputs stay.
+ * @returns how many were removed.
+ */
+export function removeDead(model: Model): number {
+  return sweep(model.graph);
+}
+
+function sweep(graph: Graph): number {
+  let removed = 0;
+  // Readers before what they read: a node that goes frees the ones before it.
+  for (const node of topologicalOrder(graph).reverse()) {
+    if (node.outputs.every((output) => !output || isUnread(output))) {
+      removeNode(node);
+      removed++;
+    } else {
+      for (const body of node.subgraphs) removed += sweep(body);
+    }
+  }
+  for (const value of [...graph.initializers()]) {
+    if (!isUnread(value) || value.isGraphInput) continue;
+    removeValue(value);
+    removed++;
+  }
+  return removed;
+}
+
+function isUnread(value: Value): boolean {
+  return value.uses.size === 0 && value.returnedBy.size === 0;
+}
