@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { floatTensor, intTensor, Tensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -7,7 +8,6 @@ import { Model, type ValueType } from "../graph/ir.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
 import { bindInput, fixInputDims } from "./fix-inputs.js";
-import { expectSameOutputs, ramp, runModel } from "./passes.cases.js";
 
 type Dims = ValueType["dims"];
 

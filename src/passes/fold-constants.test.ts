@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -9,7 +10,6 @@ import { nodeEngine } from "../run/node.js";
 import type { Tensors } from "../run/session.js";
 import { traceModel } from "../run/trace.js";
 import { foldConstants } from "./fold-constants.js";
-import { expectSameOutputs, ramp, runModel } from "./passes.cases.js";
 import { removeDead } from "./remove-dead.js";
 
 type Dims = readonly (number | string)[];

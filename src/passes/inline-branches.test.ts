@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -8,7 +9,6 @@ import { type Graph, Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
 import { bindInput } from "./fix-inputs.js";
 import { inlineBranches } from "./inline-branches.js";
-import { expectSameOutputs, ramp, runModel } from "./passes.cases.js";
 
 const flag = (value: boolean) => Tensor.fromArray("bool", [], Uint8Array.of(Number(value)));
 const types = (graph: Graph) => [...graph.nodes].map((node) => node.type);

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -7,7 +8,6 @@ import { addGraphOutput, createSubgraph } from "../graph/edit.js";
 import { Model } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
 import { liftConstants } from "./lift-constants.js";
-import { expectSameOutputs, ramp, runModel } from "./passes.cases.js";
 
 it("makes initializers of constants of every kind, in bodies and as outputs too", async () => {
   const model = new Model(10, 21);

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { floatTensor, Tensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -6,7 +7,6 @@ import { findFaults } from "../graph/check.js";
 import { addGraphInput, addGraphOutput, createSubgraph } from "../graph/edit.js";
 import { Model } from "../graph/ir.js";
 import { allGraphs } from "../graph/walk.js";
-import { expectSameOutputs, ramp, runModel } from "./passes.cases.js";
 import { removeDead } from "./remove-dead.js";
 
 it("removes chains that nobody reads, and what only dead bodies read; inputs and outputs stay", async () => {

@@ -1,4 +1,5 @@
 import { expect, it } from "vitest";
+import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { floatTensor, Tensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -6,7 +7,6 @@ import { findFaults } from "../graph/check.js";
 import { addGraphInput, addGraphOutput, addValue, createSubgraph } from "../graph/edit.js";
 import { Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
-import { expectSameOutputs, ramp, runModel } from "./passes.cases.js";
 import { removeIdentities } from "./remove-identities.js";
 
 /** Builds a graph over one input x of dims [2], removes, and checks that the outputs and their names stay. */

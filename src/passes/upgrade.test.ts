@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { expectClose, expectSameOutputs, runModel } from "../../test/support/run-model.js";
 import { randomStream } from "../base/random.js";
 import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
@@ -10,7 +11,6 @@ import { allNodes } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { CaseBuilder } from "../ops/op.cases.js";
 import type { Tensors } from "../run/session.js";
-import { expectClose, expectSameOutputs, runModel } from "./passes.cases.js";
 import { experimentalForms } from "./upgrade/experimental.cases.js";
 import { normForms } from "./upgrade/norm.cases.js";
 import { floats, nearest, statistics } from "./upgrade/old-form.cases.js";

@@ -1,9 +1,9 @@
 import { expect } from "vitest";
-import { floatTensor, sizeOf, type Tensor, toNumbers } from "../base/tensor.js";
-import type { Model } from "../graph/ir.js";
-import { modelBytes } from "../onnx/write.js";
-import { nodeEngine } from "../run/node.js";
-import type { Tensors } from "../run/session.js";
+import { floatTensor, sizeOf, type Tensor, toNumbers } from "../../src/base/tensor.js";
+import type { Model } from "../../src/graph/ir.js";
+import { modelBytes } from "../../src/onnx/write.js";
+import { nodeEngine } from "../../src/run/node.js";
+import type { Tensors } from "../../src/run/session.js";
 
 // What the tests of passes share: a pass must not change what a model computes.
 
