@@ -10,6 +10,7 @@ const dense: Measurement = {
   bytes: 247_000,
   brotliBytes: 228_000,
   macs: 416_520,
+  effectiveMacs: 416_520,
   latencyMs: 0.08,
 };
 const pruned: Measurement = {
@@ -19,6 +20,7 @@ const pruned: Measurement = {
   nonzeros: 3085,
   bytes: 31_000,
   brotliBytes: 200_000,
+  effectiveMacs: 41_652,
   latencyMs: 0.088,
 };
 
@@ -32,6 +34,7 @@ test("says what changed, each measure in its own way", () => {
     file: "8.0 × smaller",
     "file, brotli": "−12.3 %",
     MACs: "same",
+    "effective MACs": "10.0 × smaller",
     latency: "+10.0 %",
   });
 });

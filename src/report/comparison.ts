@@ -35,6 +35,7 @@ const rows: readonly Row[] = [
   { label: "file", key: "bytes", format: formatBytes, change: changeOfSize },
   { label: "file, brotli", key: "brotliBytes", format: formatBytes, change: changeOfSize },
   { label: "MACs", key: "macs", format: formatShort, change: changeOfSize },
+  { label: "effective MACs", key: "effectiveMacs", format: formatShort, change: changeOfSize },
   { label: "latency", key: "latencyMs", format: formatMilliseconds, change: changeInPercent },
 ];
 

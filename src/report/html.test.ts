@@ -12,6 +12,7 @@ const measured = {
   bytes: 247_000,
   brotliBytes: 228_000,
   macs: 416_520,
+  effectiveMacs: 416_520,
   latencyMs: 0.08,
 };
 
@@ -119,8 +120,16 @@ describe("renderReport", () => {
       data: null,
       command: null,
       options: {},
-      before: { ...measured, accuracy: null, loss: null, macs: null, latencyMs: null },
-      after: { ...measured, accuracy: null, loss: null, macs: null, latencyMs: null, nonzeros: 3085 },
+      before: { ...measured, accuracy: null, loss: null, macs: null, effectiveMacs: null, latencyMs: null },
+      after: {
+        ...measured,
+        accuracy: null,
+        loss: null,
+        macs: null,
+        effectiveMacs: null,
+        latencyMs: null,
+        nonzeros: 3085,
+      },
       rounds: [],
       curve: [],
       layers: [],

@@ -4,7 +4,7 @@ export interface Measurement {
   accuracy: number | null;
   /** Mean cross-entropy in nats for classes, mean squared error for values. */
   loss: number | null;
-  /** Elements of all float constants that the file holds. */
+  /** Elements of all float constants of rank 1 and more. */
   parameters: number;
   /** Those of them that are not zero. */
   nonzeros: number;
@@ -12,8 +12,10 @@ export interface Measurement {
   bytes: number;
   /** The same after brotli, as a web server would send it. */
   brotliBytes: number;
-  /** Multiply-accumulates of one example, zeros included. */
+  /** Multiply-accumulates of one run, zeros included. */
   macs: number | null;
+  /** Those of them that do not multiply by a zero weight. */
+  effectiveMacs: number | null;
   /** Median time of one run, in milliseconds. */
   latencyMs: number | null;
 }

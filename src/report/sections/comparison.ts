@@ -15,6 +15,6 @@ export function comparisonSection({ before, after }: RunRecord): Markup {
 <thead><tr><td></td>${columns.map((column) => html`<th scope="col">${column}</th>`)}</tr></thead>
 <tbody>${rows}</tbody>
 </table>
-${sameWork ? html`<p class="note">Zeros make the file smaller, not the computation: a runtime without sparse kernels multiplies them like any number, so the multiply-accumulates (MACs) stay and the latency with them.</p>` : null}
+${sameWork ? html`<p class="note">Zeros make the file smaller, not the computation: a runtime without sparse kernels multiplies them like any number, so the multiply-accumulates (MACs) and the latency stay. Effective MACs leave the zeros out: what sparse kernels would have to do.</p>` : null}
 </section>`;
 }
