@@ -136,6 +136,41 @@ export function fromFloat32(dtype: DType, dims: readonly number[], values: Float
   }
 }
 
+/**
+ * The inverse of `toNumbers`: a tensor with these elements, rounded to what the type can hold. Throws `bad-usage` when
+ * their count does not fit the dims, `unsupported` like `toFloat32`.
+ */
+export function fromNumbers(dtype: DType, dims: readonly number[], numbers: readonly number[]): Tensor {
+  if (numbers.length !== sizeOf(dims)) {
+    throw new EspalierError("bad-usage", `a tensor [${dims}] has ${sizeOf(dims)} elements, got ${numbers.length}`);
+  }
+  switch (dtype) {
+    case "float":
+    case "float16":
+    case "bfloat16":
+      return fromFloat32(dtype, dims, Float32Array.from(numbers));
+    case "int64":
+      return Tensor.fromArray(dtype, dims, BigInt64Array.from(numbers, toInt64));
+    case "uint64":
+      return Tensor.fromArray(dtype, dims, BigUint64Array.from(numbers, BigInt));
+  }
+  const { array: Elements, bits } = dtypes[dtype];
+  const tensor = Tensor.fromArray(dtype, dims, new Elements(byteLengthOf(dtype, dims) / Elements.BYTES_PER_ELEMENT));
+  // Refuses the types that are no plain numbers.
+  const { length } = numbersOf(tensor);
+  const { array } = tensor;
+  for (let i = 0; i < length; i++) {
+    if (bits >= 8) array[i] = numbers[i];
+    else array[Math.floor((i * bits) / 8)] = Number(array[Math.floor((i * bits) / 8)]) | lowBits(numbers[i], bits, i);
+  }
+  return tensor;
+}
+
+/** The lowest bits of a number, moved to where element `index` has them in its byte. */
+function lowBits(value: number, bits: number, index: number): number {
+  return (value & (2 ** bits - 1)) << ((index * bits) % 8);
+}
+
 /** The elements as numbers; int64 values beyond 2^53 lose their last digits. Throws like `toFloat32`. */
 export function toNumbers(tensor: Tensor): number[] {
   const { dtype } = tensor;

@@ -16,16 +16,18 @@ export function* allGraphs(graph: Graph): Generator<Graph> {
   for (const node of graph.nodes) for (const body of node.subgraphs) yield* allGraphs(body);
 }
 
-/** What a node reads from its own graph, the captures of its bodies included. */
+/** What a node reads, from its own graph and those around it, the captures of its bodies included. */
 export function readsOf(node: Node): Set<Value> {
   const reads = new Set<Value>();
   for (const input of node.inputs) if (input) reads.add(input);
+  const around = new Set<Graph>();
+  for (let graph: Graph | null = node.graph; graph; graph = graph.outer) around.add(graph);
   const addCaptures = (body: Graph) => {
     for (const inner of body.nodes) {
-      for (const input of inner.inputs) if (input?.graph === node.graph) reads.add(input);
+      for (const input of inner.inputs) if (input && around.has(input.graph)) reads.add(input);
       for (const deeper of inner.subgraphs) addCaptures(deeper);
     }
-    for (const output of body.outputs) if (output.graph === node.graph) reads.add(output);
+    for (const output of body.outputs) if (around.has(output.graph)) reads.add(output);
   };
   for (const body of node.subgraphs) addCaptures(body);
   return reads;
