@@ -9,12 +9,13 @@ import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
 import { nodeEngine } from "../run/node.js";
 import { type EpochRecord, type FitOptions, fit } from "./fit.js";
+import { inputNames } from "./input-names.js";
 import { gather, sliceNamed } from "./layout.js";
 import { crossEntropy } from "./losses.js";
 import { buildNetwork, type Network } from "./networks/network.js";
 import { adamW } from "./optimizers.js";
 import { prepareModel } from "./prepare.js";
-import { compileProgram, inputNames, type ProgramOptions } from "./program.js";
+import { compileProgram, type ProgramOptions } from "./program.js";
 import { cosineRate } from "./rates.js";
 import { Trainer } from "./trainer.js";
 

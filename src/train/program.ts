@@ -3,20 +3,23 @@ import { EspalierError } from "../base/errors.js";
 import { floatTensor, intTensor, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
-import { addGraphOutput, removeValue, replaceUses, setGraphOutputs, setType } from "../graph/edit.js";
+import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { logitsBehind } from "../ops/logits.js";
-import { useBatchStatistics } from "../ops/norm.js";
 import { emitGradients } from "../passes/autodiff.js";
+import { removeDead } from "../passes/remove-dead.js";
 import type { Engine, Tensors } from "../run/session.js";
 import { traceModel } from "../run/trace.js";
+import { putFor, trainOnBatches } from "./batch-statistics.js";
+import { inputNames } from "./input-names.js";
 import { type Layout, layOut } from "./layout.js";
 import { learnableConstants } from "./learnable.js";
 import type { Loss, TargetKind } from "./losses.js";
 import type { Optimizer } from "./optimizers.js";
+import { specializeModel } from "./prepare.js";
 
 /**
  * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
@@ -75,18 +78,6 @@ export interface Program {
   hitsOutput: string | null;
 }
 
-/** Inputs of a program beside the model's own. */
-export const inputNames = {
-  parameters: "train/parameters",
-  tensor: (name: string) => `train/tensor/${name}`,
-  running: "train/running",
-  mask: "train/mask",
-  statistic: "train/statistic",
-  target: (kind: TargetKind) => `train/target/${kind}`,
-  slot: (name: string) => `train/slot/${name}`,
-  scalar: (name: string) => `train/scalar/${name}`,
-};
-
 /**
  * Turns `model` into a training step: forward, loss, backward, clipping, optimizer. The model must be in the form that
  * `prepareModel` gives it; it is used up.
@@ -104,7 +95,7 @@ export async function compileProgram(
   const b = new Builder(graph, "train/");
   const inputs = graph.requiredInputs.map((input) => input.name);
   const batchSize = example[inputs[0]].dims[0];
-  const forward = await traceModel(model, example, engine);
+  const forward = await specializeModel(model, example, engine);
   const declared = graph.outputs[0];
   const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
   const outputDims = forward.dims(output);
@@ -183,19 +174,24 @@ export async function compileProgram(
     handOn(inputNames.statistic, after, parameters.size);
   }
   const effectiveNext = latent && b.emit("Mul", [stepped.parameters, latent]);
+  const effectiveOutput = effectiveNext && publish(effectiveNext, "float", [parameters.size]);
   const labels = targets.get("class");
+  const lossOutput = publish(lossValue, "float", []);
+  const hitsOutput = labels ? publish(emitHits(b, output, labels), "float", []) : null;
+  // onnxruntime also runs what nobody reads, such as the Softmax after the logits.
+  removeDead(model);
   return {
     masking: options.masking,
     parameters,
-    effectiveOutput: effectiveNext && publish(effectiveNext, "float", [parameters.size]),
+    effectiveOutput,
     running: running?.layout ?? layOut([]),
     state,
     inputs,
     targets: [...targets.keys()],
     batchSize,
     outputDims,
-    lossOutput: publish(lossValue, "float", []),
-    hitsOutput: labels ? publish(emitHits(b, output, labels), "float", []) : null,
+    lossOutput,
+    hitsOutput,
     bytes: modelBytes(model),
   };
 }
@@ -216,19 +212,6 @@ function inputsFor(b: Builder, constants: readonly Value[], trace: Trace, feeds:
     feeds[name] = floatTensor(dims, new Float32Array(sizeOf(dims)));
     return putFor(constant, b.input(name, "float", dims));
   });
-}
-
-function putFor(constant: Value, value: Value): Value {
-  replaceUses(constant, value);
-  removeValue(constant);
-  return value;
-}
-
-/** The tensors of a flat vector, put where the constants were. */
-function unpack(b: Builder, flat: Value, layout: Layout, constants: readonly Value[]): Value[] {
-  const sizes = layout.slices.map((slice) => slice.size);
-  const parts = sizes.length === 1 ? [flat] : b.emitMany("Split", [flat, b.ints(sizes)], sizes.length);
-  return constants.map((constant, i) => putFor(constant, b.emit("Reshape", [parts[i], b.ints(layout.slices[i].dims)])));
 }
 
 /** The gradients of the tensors, end to end; zeros where none arrives. */
@@ -252,30 +235,4 @@ function emitHits(b: Builder, output: Value, labels: Value): Value {
   const answers = b.emit("ArgMax", [output], { axis: attr.int(1), keepdims: attr.int(0) });
   const right = b.emit("Cast", [b.emit("Equal", [answers, labels])], { to: attr.int(1) });
   return b.emit("ReduceSum", [right], { keepdims: attr.int(0) });
-}
-
-/** Switches every BatchNormalization to batch statistics; its running ones become state. */
-function trainOnBatches(b: Builder, behind: ReadonlySet<Value>, vector: (name: string, size: number) => Value) {
-  const found: { constant: Value; updated: Value }[] = [];
-  for (const node of b.graph.nodes) {
-    if (!node.outputs.some((output) => output && behind.has(output))) continue;
-    for (const { running, updated } of useBatchStatistics(b, node)) {
-      if (running.initializer) found.push({ constant: running, updated });
-    }
-  }
-  if (found.length === 0) return null;
-  const layout = layOut(found.map(({ constant }) => ({ name: constant.name, dims: constant.initializer?.dims ?? [] })));
-  const flat = vector(inputNames.running, layout.size);
-  unpack(
-    b,
-    flat,
-    layout,
-    found.map(({ constant }) => constant),
-  );
-  const updated = b.emit(
-    "Concat",
-    found.map((statistic) => statistic.updated),
-    { axis: attr.int(0) },
-  );
-  return { layout, updated };
 }

@@ -1,9 +1,10 @@
 import { EspalierError } from "../base/errors.js";
 import { floatScalar, floatTensor, type Tensor, toFloat32 } from "../base/tensor.js";
 import type { Engine, Session, Tensors } from "../run/session.js";
+import { inputNames } from "./input-names.js";
 import type { TargetKind } from "./losses.js";
 import type { Optimizer } from "./optimizers.js";
-import { inputNames, type Program } from "./program.js";
+import type { Program } from "./program.js";
 
 /** Everything a step hands to the next. Vectors are replaced, never written to, so that an old state stays valid. */
 export interface TrainingState {

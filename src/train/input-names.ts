@@ -1,0 +1,13 @@
+import type { TargetKind } from "./losses.js";
+
+/** Inputs of a program beside the model's own. */
+export const inputNames = {
+  parameters: "train/parameters",
+  tensor: (name: string) => `train/tensor/${name}`,
+  running: "train/running",
+  mask: "train/mask",
+  statistic: "train/statistic",
+  target: (kind: TargetKind) => `train/target/${kind}`,
+  slot: (name: string) => `train/slot/${name}`,
+  scalar: (name: string) => `train/scalar/${name}`,
+};
