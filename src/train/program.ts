@@ -23,7 +23,8 @@ import { specializeModel } from "./prepare.js";
 
 /**
  * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
- * flat vector. `weights` are the parameters as the network sees them: masked.
+ * flat vector. `weights` are the parameters as the network sees them, masked; `gradient` is that of the loss with
+ * respect to them, of removed ones too, neither masked nor clipped.
  */
 export type Statistic = (builder: Builder, weights: Value, gradient: Value) => Value;
 
@@ -148,7 +149,8 @@ export async function compileProgram(
   const flat = vector(inputNames.parameters, parameters.size);
   const mask = options.masking === "none" ? null : vector(inputNames.mask, parameters.size);
   const latent = options.masking === "latent" ? mask : null;
-  let gradient = pack(b, weights, parameters, gradients);
+  const whole = pack(b, weights, parameters, gradients);
+  let gradient = whole;
   if (mask && !latent) gradient = b.emit("Mul", [gradient, mask]);
   if (options.clipNorm) gradient = emitClip(b, gradient, options.clipNorm);
 
@@ -170,7 +172,7 @@ export async function compileProgram(
   if (options.statistic) {
     const before = vector(inputNames.statistic, parameters.size);
     const effective = latent ? b.emit("Mul", [flat, latent]) : flat;
-    const after = b.emit("Add", [before, options.statistic(b, effective, gradient)]);
+    const after = b.emit("Add", [before, options.statistic(b, effective, whole)]);
     handOn(inputNames.statistic, after, parameters.size);
   }
   const effectiveNext = latent && b.emit("Mul", [stepped.parameters, latent]);
