@@ -14,7 +14,7 @@ import { modelBytes } from "../src/onnx/write.js";
 // espalier's own errors.
 
 const seed = Number(process.env.FUZZ_SEED ?? 20);
-const rounds = Number(process.env.FUZZ_ROUNDS ?? 4000);
+const rounds = Number(process.env.FUZZ_ROUNDS ?? 2500);
 
 /** Data files are of 64 bytes here. */
 const external = (location: string, offset: number, length: number, who: string) => {

@@ -25,6 +25,7 @@ import {
 } from "../graph/edit.js";
 import { type Attribute, type Graph, Model, type Node, type Value } from "../graph/ir.js";
 import { sortNodes } from "../graph/walk.js";
+import { assertAffordable } from "./budget.js";
 import { opsetsOf, standardDomain } from "./opsets.js";
 import { readSparseTensor } from "./sparse.js";
 import { type ExternalReader, isExternal, readTensor } from "./tensor-proto.js";
@@ -80,6 +81,7 @@ function readWholeModel(bytes: Uint8Array, source: Source): Model {
   }
   // Not as a Buffer, whose slice() does not copy and whose subarray() is slow.
   const plain = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  assertAffordable(plain, ModelProtoSchema);
   const proto = fromBinary(ModelProtoSchema, plain);
   if (!proto.graph) throw unreadable("it holds no graph", source.who);
   const model = new Model(Number(proto.irVersion), 1, proto.graph.name);
