@@ -1,0 +1,39 @@
+import type { CurvePoint } from "./record.js";
+
+/** What a run tells after each step of training. */
+export interface StepEvent {
+  /** Name of the phase of training, of which a run may have several. */
+  phase: string;
+  /** Steps of the phase that are done, and how many it has. */
+  done: number;
+  totalSteps: number;
+  loss: number;
+  sparsity: number;
+}
+
+/** Turns the events of a run into one curve: the steps of all its phases, one behind the other. */
+export class CurveRecorder {
+  readonly #points: CurvePoint[] = [];
+  #phase: { name: string; totalSteps: number } | null = null;
+  /** Steps of the phases before. */
+  #offset = 0;
+
+  get points(): readonly CurvePoint[] {
+    return this.#points;
+  }
+
+  /** A phase that goes on from a checkpoint begins in its midst: its first steps are missing, not renumbered. */
+  addStep({ phase, done, totalSteps, loss, sparsity }: StepEvent): void {
+    if (this.#phase?.name !== phase) {
+      this.#offset += this.#phase?.totalSteps ?? 0;
+      this.#phase = { name: phase, totalSteps };
+    }
+    this.#points.push({ step: this.#offset + done, sparsity, loss, accuracy: null });
+  }
+
+  /** The accuracy that was measured after the step before, 0 to 1. */
+  addAccuracy(accuracy: number): void {
+    const last = this.#points.pop();
+    if (last) this.#points.push({ ...last, accuracy });
+  }
+}
