@@ -1,11 +1,11 @@
 import { isFloat } from "../base/dtype.js";
 import { EspalierError, quoted } from "../base/errors.js";
+import { globMatcher } from "../base/glob.js";
 import { constantOf } from "../graph/constant.js";
 import type { Graph, Node, Value } from "../graph/ir.js";
 import { topologicalOrder } from "../graph/walk.js";
 import type { WeightInput } from "../ops/define.js";
 import { opOf } from "../ops/registry.js";
-import { globMatcher } from "./glob.js";
 import { assertSparsity } from "./sparsity.js";
 import type { WeightShape } from "./weight.js";
 

@@ -1,0 +1,41 @@
+import { EspalierError } from "../base/errors.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model } from "../graph/ir.js";
+import type { Engine } from "../run/session.js";
+import { checkInputs } from "../train/predict.js";
+import { prepareModel } from "../train/prepare.js";
+import { compileProgram, type Program, type ProgramOptions } from "../train/program.js";
+
+/** The training step of a model for batches of these data; the model stays as it is. */
+export async function compileFor(
+  model: Model,
+  data: Dataset,
+  batchSize: number | undefined,
+  options: ProgramOptions,
+  engine: Engine,
+): Promise<Program> {
+  checkInputs(model.graph.requiredInputs, data);
+  const size = batchSizeOf(model, data, batchSize);
+  const prepared = prepareModel(model);
+  const { inputs } = await data.read(Uint32Array.from({ length: size }, (_, i) => i));
+  const example = Object.fromEntries(prepared.graph.requiredInputs.map(({ name }, i) => [name, inputs[i]]));
+  return compileProgram(prepared, example, options, engine);
+}
+
+function batchSizeOf(model: Model, data: Dataset, wanted: number | undefined): number {
+  const declared = model.graph.requiredInputs[0].type?.dims?.[0];
+  const fixed = typeof declared === "number" && declared > 0 ? declared : undefined;
+  const size = wanted ?? fixed ?? 64;
+  if (fixed !== undefined && size !== fixed) {
+    throw new EspalierError("bad-usage", `the model takes exactly ${fixed} examples a run, not ${size}`, {
+      hint: `Train it with batches of ${fixed}, or export it with a free batch axis.`,
+    });
+  }
+  if (data.size < size) {
+    throw new EspalierError("bad-data", `${data.size} examples do not fill one batch of ${size}`, {
+      who: data.name,
+      hint: "Give a smaller batch size.",
+    });
+  }
+  return size;
+}

@@ -1,0 +1,254 @@
+import { describe, expect, it } from "vitest";
+import {
+  allWeights,
+  countZeros,
+  freshModel,
+  gradual,
+  judge,
+  options,
+  prunable,
+  recovery,
+  rounds,
+  selection,
+  total,
+  train,
+  trainedModel,
+  weights,
+} from "../../test/support/pruning.js";
+import type { Dataset } from "../data/dataset.js";
+import { modelBytes } from "../onnx/write.js";
+import { nodeEngine } from "../run/node.js";
+import { evaluate } from "../train/evaluate.js";
+import { sgd } from "../train/optimizers.js";
+import { movement } from "./criteria/movement.js";
+import { randomCriterion } from "./criteria/random.js";
+import { weightGradient } from "./criteria/weight-gradient.js";
+import { pruneOneShot } from "./one-shot.js";
+import { parsePattern } from "./patterns/parse-pattern.js";
+import type { Gradual, Rounds } from "./procedure.js";
+import { prune } from "./prune.js";
+import { geometric } from "./schedules/geometric.js";
+import { oneShot } from "./schedules/one-shot.js";
+import { lampScope } from "./scopes/lamp.js";
+import { layerScope } from "./scopes/layer.js";
+
+const trained = await trainedModel();
+
+describe("one-shot", () => {
+  it("without training does what pruneOneShot does, and leaves the given model alone", async () => {
+    const before = modelBytes(trained);
+    const { model, layers, history, rounds, untrained } = await prune(trained, { ...options, recovery: null });
+    expect(modelBytes(trained)).toEqual(before);
+    pruneOneShot(trained, { ...selection, amount: { sparsity: 0 } });
+    const { model: alone } = await prune(trained, { ...options, recovery: null, goal: { sparsity: 0 } });
+    pruneOneShot(alone, { ...selection, amount: { sparsity: 0.9 } });
+    expect(modelBytes(model)).toEqual(modelBytes(alone));
+    expect(history).toEqual([]);
+    expect(untrained).toEqual([]);
+    expect(rounds).toMatchObject([{ round: 1, sparsity: 0.9, kept: null }]);
+    expect(layers.map(({ name }) => name)).toEqual(prunable);
+    expect(layers.reduce((sum, { zerosAfter }) => sum + zerosAfter, 0)).toBe(Math.round(0.9 * total));
+    expect(layers.every(({ zerosBefore }) => zerosBefore === 0)).toBe(true);
+  });
+
+  it("with training keeps the zeros, wins accuracy back, and reports what evaluate says", async () => {
+    const alone = await prune(trained, { ...options, recovery: null, goal: { sparsity: 0.97 } });
+    const result = await prune(trained, { ...options, goal: { sparsity: 0.97 } });
+    expect(countZeros(result.model)).toBe(Math.round(0.97 * total));
+    expect(result.after?.accuracy).toBeGreaterThan(alone.after?.accuracy ?? 1);
+    expect(result.after).toEqual(await evaluate(result.model, judge, { engine: nodeEngine, threads: 1 }));
+    expect(result.before).toEqual(await evaluate(trained, judge, { engine: nodeEngine, threads: 1 }));
+    expect(result.history.map(({ phase, epoch, sparsity }) => [phase, epoch, sparsity])).toEqual([
+      ["prune-round-1", 1, 0.97],
+      ["prune-round-1", 2, 0.97],
+      ["prune-round-1", 3, 0.97],
+    ]);
+    expect(result.history.at(-1)?.score).toBe(result.after?.accuracy);
+  });
+});
+
+describe("rounds", () => {
+  it("prunes a little more each time, and what is gone stays gone", async () => {
+    const procedure: Rounds = { kind: "rounds", count: 3, schedule: geometric };
+    const seen: number[] = [];
+    const { model, history } = await prune(trained, {
+      ...options,
+      procedure,
+      goal: { sparsity: 0.875 },
+      onEpoch: ({ sparsity }) => seen.push(sparsity),
+    });
+    expect(countZeros(model)).toBe(Math.round(0.875 * total));
+    expect(history.map(({ sparsity }) => sparsity)).toEqual(seen);
+    const ends = seen.filter((_, i) => i % 3 === 2);
+    expect(ends).toEqual([expect.closeTo(0.5, 12), expect.closeTo(0.75, 12), 0.875]);
+  });
+
+  it("rewinds what stays to an earlier state, chosen by what was learnt later", async () => {
+    const early = freshModel();
+    const procedure: Rounds = { kind: "rounds", count: 1, schedule: oneShot, rewindTo: early };
+    // At rate 0 nothing is learnt after the rewinding.
+    const { model } = await prune(trained, { ...options, procedure, recovery: { ...recovery, rate: 0 } });
+    const { model: masked } = await prune(trained, { ...options, recovery: null });
+    for (const name of prunable) {
+      const stays = weights(masked, name);
+      const expected = weights(early, name).map((weight, i) => (stays[i] === 0 ? 0 : weight));
+      expect(weights(model, name)).toEqual(expected);
+    }
+    expect(weights(model, "fc1.bias")).toEqual(weights(early, "fc1.bias"));
+    expect(weights(model, "norm.running_mean")).toEqual(weights(early, "norm.running_mean"));
+  });
+
+  it("refuses to rewind to another model", async () => {
+    const other = freshModel({ classes: 5 });
+    const procedure: Rounds = { ...rounds, rewindTo: other };
+    await expect(prune(trained, { ...options, procedure })).rejects.toThrow(
+      /fc2.weight: expected float \[4,24\], the earlier model has float \[5,24\]/,
+    );
+  });
+});
+
+describe("gradual", () => {
+  it("reaches the sparsity exactly, along the schedule", async () => {
+    const steps: [number, number][] = [];
+    const { model, history } = await prune(trained, {
+      ...options,
+      procedure: gradual,
+      goal: { sparsity: 0.95 },
+      onStep: ({ done, sparsity }) => steps.push([done, sparsity]),
+    });
+    expect(countZeros(model)).toBe(Math.round(0.95 * total));
+    // 24 steps: the mask moves before steps 0, 2, ... 18, where it arrives.
+    expect(steps).toEqual(
+      steps.map(([done]) => {
+        const progress = Math.min(1, Math.floor((done - 1) / 2) / 9);
+        return [done, expect.closeTo(0.95 * (1 - (1 - progress) ** 3), 12)];
+      }),
+    );
+    expect(history.map(({ sparsity }) => sparsity)).toEqual([7, 15, 23].map((step) => steps[step][1]));
+  });
+
+  it("lets weights regrow that have become larger than those that are there", async () => {
+    const goal = { sparsity: 0.8 };
+    const plain = await prune(trained, { ...options, procedure: gradual, goal });
+    const regrown = await prune(trained, { ...options, procedure: { ...gradual, regrow: true }, goal });
+    expect(countZeros(regrown.model)).toBe(Math.round(0.8 * total));
+    expect(countZeros(plain.model)).toBe(Math.round(0.8 * total));
+    // All at once and at the very first step: nothing can differ from one-shot pruning but what came back.
+    const atOnce: Gradual = { kind: "gradual", schedule: oneShot, begin: 0, end: 0.75, every: 2, regrow: true };
+    const { model } = await prune(trained, { ...options, procedure: atOnce, goal });
+    const fixed = await prune(trained, { ...options, procedure: { ...atOnce, regrow: false }, goal });
+    const shot = allWeights((await prune(trained, { ...options, recovery: null, goal })).model);
+    const cameBack = (after: number[]) => after.filter((weight, i) => weight !== 0 && shot[i] === 0).length;
+    expect(cameBack(allWeights(fixed.model))).toBe(0);
+    expect(cameBack(allWeights(model))).toBeGreaterThan(0);
+  });
+
+  it("takes N:M patterns and blocks to their end", async () => {
+    const pattern = parsePattern("2:4");
+    const { model } = await prune(trained, {
+      ...options,
+      procedure: gradual,
+      selection: { ...selection, pattern, scope: lampScope },
+      goal: null,
+    });
+    const list = weights(model, "fc1.weight");
+    for (let i = 0; i < list.length; i += 4) {
+      expect(list.subarray(i, i + 4).filter((weight) => weight === 0).length).toBe(2);
+    }
+    const blocks = await prune(trained, {
+      ...options,
+      procedure: gradual,
+      selection: { ...selection, pattern: parsePattern("4x4") },
+      goal: { sparsity: 0.75 },
+    });
+    const after = weights(blocks.model, "fc1.weight");
+    const block = (row: number, column: number) =>
+      Array.from({ length: 16 }, (_, i) => after[(row * 4 + (i >> 2)) * 256 + column * 4 + (i & 3)] === 0);
+    for (let row = 0; row < 6; row++) {
+      for (let column = 0; column < 64; column++) expect(new Set(block(row, column)).size).toBe(1);
+    }
+  });
+});
+
+describe("criteria that look at gradients", () => {
+  it.each([weightGradient, movement])("$name prunes in one shot and gradually", async (criterion) => {
+    const chosen = { ...selection, criterion, scope: layerScope };
+    const shot = await prune(trained, { ...options, selection: chosen, recovery: { ...recovery, epochs: 0 } });
+    expect(countZeros(shot.model)).toBe(Math.round(0.9 * total));
+    const slow = await prune(trained, { ...options, selection: chosen, procedure: gradual });
+    expect(countZeros(slow.model)).toBe(Math.round(0.9 * total));
+  });
+
+  it("movement keeps the weights whose squares have grown most", async () => {
+    // Plain descent at a small rate r moves w by -r g, and w^2 by -2 r w g: the sum of -w g is the growth of w^2 / 2r.
+    // The last step, after the mask has moved, moves nothing.
+    const schedule = { name: "but the last", factor: (step: number, steps: number) => Number(step < steps - 1) };
+    const learning = { ...recovery, optimizer: sgd(), rate: 1e-4, schedule };
+    const procedure: Gradual = { ...gradual, begin: 1, end: 1 };
+    const run = { ...options, recovery: learning, procedure };
+    const free = await prune(trained, { ...run, goal: { sparsity: 0 } });
+    const chosen = { ...selection, criterion: movement };
+    const pruned = await prune(trained, { ...run, selection: chosen, goal: { sparsity: 0.5 } });
+    const after = allWeights(free.model);
+    const growth = allWeights(trained).map((weight, i) => after[i] ** 2 - weight ** 2);
+    const median = [...growth].sort((a, b) => a - b)[total / 2];
+    const kept = allWeights(pruned.model).map((weight) => weight !== 0);
+    const same = kept.filter((stays, i) => stays === growth[i] >= median).length;
+    expect(same / total).toBeGreaterThan(0.99);
+  });
+
+  it("keeps the weights that the loss depends on: less is lost than by chance", async () => {
+    const losses: number[] = [];
+    for (const criterion of [weightGradient, randomCriterion]) {
+      const { after } = await prune(trained, {
+        ...options,
+        selection: { ...selection, criterion },
+        recovery: { ...recovery, epochs: 0 },
+        goal: { sparsity: 0.8 },
+      });
+      losses.push(after?.loss ?? 0);
+    }
+    expect(losses[0]).toBeLessThan(losses[1]);
+  });
+});
+
+describe("the teacher", () => {
+  const unlabelled: Dataset = { ...train, labelKind: null, classCount: null, classes: null, read: withoutLabels };
+
+  async function withoutLabels(indices: ArrayLike<number>) {
+    return { ...(await train.read(indices)), labels: null };
+  }
+
+  it("is followed where there are no labels", async () => {
+    const alone = await prune(trained, { ...options, recovery: null, goal: { sparsity: 0.97 } });
+    const taught = await prune(trained, {
+      ...options,
+      recovery: { ...recovery, data: unlabelled },
+      goal: { sparsity: 0.97 },
+    });
+    expect(taught.after?.accuracy).toBeGreaterThan(alone.after?.accuracy ?? 1);
+    expect(taught.history[0].loss).toBeGreaterThan(taught.history[2].loss);
+    expect(taught.history[0].accuracy).toBe(null);
+  });
+
+  it("has no say at share 0 and mixes with labels otherwise", async () => {
+    const bytes = async (teacher?: number) =>
+      Buffer.from(modelBytes((await prune(trained, { ...options, recovery: { ...recovery, teacher } })).model));
+    const plain = await bytes();
+    expect((await bytes(0)).equals(plain)).toBe(true);
+    expect((await bytes(0.5)).equals(plain)).toBe(false);
+    expect((await bytes(0.5)).equals(await bytes(1))).toBe(false);
+  });
+
+  it("cannot be left out without labels, nor serve criteria that look at gradients", async () => {
+    const blind = { ...recovery, data: unlabelled };
+    await expect(prune(trained, { ...options, recovery: { ...blind, teacher: 0.5 } })).rejects.toThrow(
+      /without labels/,
+    );
+    await expect(prune(trained, { ...options, recovery: { ...recovery, teacher: 2 } })).rejects.toThrow(
+      /between 0 and 1/,
+    );
+    const chosen = { ...selection, criterion: movement };
+    await expect(prune(trained, { ...options, recovery: blind, selection: chosen })).rejects.toThrow(/needs labels/);
+  });
+});

@@ -1,0 +1,283 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import { EspalierError, quoted } from "../base/errors.js";
+import { globMatcher } from "../base/glob.js";
+import { randomStream } from "../base/random.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model } from "../graph/ir.js";
+import type { Engine } from "../run/session.js";
+import { type Evaluation, evaluate } from "../train/evaluate.js";
+import { type EpochRecord, fit } from "../train/fit.js";
+import { gather, type Slice, scatter, sliceNamed } from "../train/layout.js";
+import { learnableConstants } from "../train/learnable.js";
+import { adamW, type Optimizer } from "../train/optimizers.js";
+import { inputNames, type Program, type Statistic } from "../train/program.js";
+import { oneCycleRate, type RateSchedule } from "../train/rates.js";
+import { Trainer, type TrainingState } from "../train/trainer.js";
+import { applyMask } from "./apply.js";
+import { compileFor } from "./compile.js";
+import { fingerprintOf } from "./fingerprint.js";
+import type { PrunableLayer } from "./layers.js";
+import { recoveryLoss } from "./recovery-loss.js";
+import { askTeacher, type Teacher } from "./teacher.js";
+
+/** How the weights that stay are trained back. */
+export interface RecoveryOptions {
+  data: Dataset;
+  /** Epochs of each phase of training; 0 trains nothing, the data then only serve criteria that look at gradients. */
+  epochs: number;
+  /** Examples a step. Default 64, or what the model's batch axis is fixed to. */
+  batchSize?: number;
+  /** Default AdamW. */
+  optimizer?: Optimizer;
+  /** Peak learning rate of each phase. Default 0.001. */
+  rate?: number;
+  /** How the rate moves over a phase. Default one-cycle. */
+  schedule?: RateSchedule;
+  /**
+   * How much of the loss compares with the original model's answers instead of the labels, 0 to 1. Default 0 where the
+   * data have labels, 1 (distillation) where they have none.
+   */
+  teacher?: number;
+  /** Temperature of distillation. Default 4. */
+  temperature?: number;
+  /** "batch": BatchNormalization trains on the statistics of each batch. "fixed": it keeps the model's. Default "fixed". */
+  batchNorm?: "batch" | "fixed";
+  /** Largest Euclidean norm of the whole gradient. Default: any. */
+  clipNorm?: number;
+  /** Glob patterns over names of tensors that keep their values; they are not pruned either. */
+  freeze?: readonly string[];
+}
+
+/** What all phases of a run share. */
+export interface RunContext {
+  engine: Engine;
+  threads?: number;
+  seed: number;
+  /** What the model is judged by after every epoch; null for nothing. */
+  evaluation: Dataset | null;
+  /** A folder for the state of each phase of training; a phase that is found there is not trained again. */
+  checkpoints?: string;
+  signal?: AbortSignal;
+}
+
+/** One phase of training. */
+export interface Phase {
+  /** Unique within the run. */
+  name: string;
+  layers: readonly PrunableLayer[];
+  /** Of each layer at the start: 1 stays, 0 is gone. */
+  masks: readonly Uint8Array[];
+  /** New masks before a step, or null to leave them. */
+  updateMasks?(step: number, totalSteps: number, state: () => PhaseState): readonly Uint8Array[] | null;
+  /** What `updateMasks` depends on, as JSON. */
+  facts: unknown;
+  onStep?(done: number, totalSteps: number, loss: number): void;
+  onEpoch?(record: EpochRecord): void;
+}
+
+/** What a phase knows about each layer in the midst of training. */
+export interface PhaseState {
+  /** Latent ones included. */
+  weights: readonly Float32Array[];
+  masks: readonly Uint8Array[];
+  /** Sums of the criterion's statistic since the start of the phase; null without one. */
+  statistics: readonly Float32Array[] | null;
+}
+
+export interface PhaseResult {
+  masks: Uint8Array[];
+  history: readonly EpochRecord[];
+  /** Of the trained model; null when there is nothing to judge by. */
+  evaluation: Evaluation | null;
+}
+
+/** How removed weights are treated in training, and what is gathered on the way. */
+export interface RecoveryMode {
+  masking: "frozen" | "latent";
+  statistic?: Statistic;
+}
+
+/** A compiled training step for a model, and what it learns from. */
+export class Recovery {
+  readonly #program: Program;
+  readonly #optimizer: Optimizer;
+  readonly #options: RecoveryOptions;
+  readonly #context: RunContext;
+  readonly #teacher: Teacher | null;
+
+  private constructor(
+    program: Program,
+    optimizer: Optimizer,
+    options: RecoveryOptions,
+    context: RunContext,
+    teacher: Teacher | null,
+  ) {
+    this.#program = program;
+    this.#optimizer = optimizer;
+    this.#options = options;
+    this.#context = context;
+    this.#teacher = teacher;
+  }
+
+  /**
+   * @param original the model before pruning, which also is the teacher.
+   * Throws `unsupported` for an operator without a gradient, `bad-data` when model and data do not fit, `bad-usage` for
+   * options that contradict each other.
+   */
+  static async create(
+    original: Model,
+    options: RecoveryOptions,
+    context: RunContext,
+    mode: RecoveryMode,
+  ): Promise<Recovery> {
+    const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW(), temperature = 4 } = options;
+    const teacher = teacherShare(options);
+    const kind = data.labelKind ?? answerKind(original);
+    const loss = recoveryLoss({ kind, teacher, temperature });
+    const frozen = frozenTensors(original, options.freeze ?? []);
+    const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, ...mode };
+    const program = await compileFor(original, data, batchSize, programOptions, context.engine);
+    const asked = teacher === 0 ? null : await askTeacher(original, data, kind, context);
+    return new Recovery(program, optimizer, options, context, asked);
+  }
+
+  /** Whether training changes the tensor of this name. */
+  trains(name: string): boolean {
+    return this.#program.parameters.slices.some((slice) => slice.name === name);
+  }
+
+  /**
+   * Trains `model` in place, starting with a fresh optimizer. What is gone at the end is exactly 0.
+   * Throws `diverged` with the last good weights in the model, `interrupted` when the signal stopped it.
+   */
+  async train(model: Model, phase: Phase): Promise<PhaseResult> {
+    const { parameters, running } = this.#program;
+    const { engine, threads, seed, evaluation, signal } = this.#context;
+    const { data, epochs, rate = 0.001, schedule = oneCycleRate } = this.#options;
+    const slices = phase.layers.map(({ name }) => sliceNamed(parameters, name));
+    const start = {
+      parameters: gather(parameters, model.graph),
+      running: gather(running, model.graph),
+      mask: maskVector(parameters.size, slices, phase.masks),
+    };
+    const checkpoint = await this.#checkpoint(phase, start);
+    const trainer = await Trainer.create(this.#program, this.#optimizer, start, engine, threads);
+    const write = () => {
+      scatter(parameters, model.graph, trainer.weights);
+      scatter(running, model.graph, trainer.running);
+      const masks = masksIn(trainer.state, slices);
+      // Times a mask of 0 a latent weight below 0 is -0.
+      for (const [i, layer] of phase.layers.entries()) applyMask(layer, masks[i]);
+      return masks;
+    };
+    const judge = async () => evaluation && evaluate(model, evaluation, { engine, threads, signal });
+    let judged: Evaluation | null = null;
+    const validate = async () => {
+      write();
+      judged = await judge();
+      return judged?.accuracy ?? -(judged?.loss ?? 0);
+    };
+    const { updateMasks, onStep, onEpoch } = phase;
+    const teacher = this.#teacher;
+    try {
+      const history = await fit(trainer, {
+        data,
+        epochs,
+        rate,
+        schedule,
+        seed: randomStream(seed, "phase", phase.name).integer(2 ** 31),
+        ...(teacher && { targetsFor: (indices) => ({ teacher: teacher(indices) }) }),
+        beforeStep: (current, step, total) => {
+          const masks = updateMasks?.(step, total, () => stateOf(current, slices));
+          if (masks) current.mask = maskVector(parameters.size, slices, masks);
+        },
+        ...(evaluation && { validate }),
+        onStep,
+        onEpoch,
+        signal,
+        checkpoint,
+      });
+      const masks = write();
+      return { masks, history, evaluation: judged ?? (await judge()) };
+    } catch (error) {
+      if (error instanceof EspalierError && error.code === "diverged") write();
+      throw error;
+    } finally {
+      await trainer.release();
+    }
+  }
+
+  async #checkpoint(phase: Phase, start: { parameters: Float32Array; running: Float32Array; mask: Float32Array }) {
+    const { checkpoints: folder, seed, evaluation } = this.#context;
+    if (folder === undefined) return undefined;
+    const { data, epochs, rate, schedule = oneCycleRate } = this.#options;
+    const rates = Array.from({ length: 21 }, (_, i) => schedule.factor(i * 50, 1001));
+    const scalars = [1, 2].map((step) => this.#optimizer.scalars(step, 1));
+    const judge = evaluation && [evaluation.name, evaluation.size];
+    const facts = [phase.name, phase.facts, epochs, rate, rates, scalars, seed, judge];
+    const { parameters, running, mask } = start;
+    mkdirSync(folder, { recursive: true });
+    return {
+      path: join(folder, `${phase.name}.safetensors`),
+      fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),
+    };
+  }
+}
+
+function teacherShare({ data, teacher = data.labelKind ? 0 : 1 }: RecoveryOptions): number {
+  if (!(teacher >= 0 && teacher <= 1)) {
+    throw new EspalierError("bad-usage", `the teacher's share of the loss lies between 0 and 1, got ${teacher}`);
+  }
+  if (teacher < 1 && !data.labelKind) {
+    throw new EspalierError("bad-usage", "without labels there is only the original model to learn from", {
+      who: data.name,
+      hint: "Leave the teacher's share of the loss at 1, or give labels.",
+    });
+  }
+  return teacher;
+}
+
+/** Unlabelled data do not say what the output is: one row of several scores for each example is taken for classes. */
+function answerKind({ graph }: Model): "class" | "value" {
+  const dims = graph.outputs[0].type?.dims;
+  return dims && (dims.length !== 2 || dims[1] === 1) ? "value" : "class";
+}
+
+/** Whether a tensor fits one of the patterns. Throws `bad-usage` for a pattern that fits none: a typing error. */
+export function frozenTensors({ graph }: Model, patterns: readonly string[]): (name: string) => boolean {
+  const names = learnableConstants(graph).map(({ name }) => name);
+  const matchers = patterns.map((pattern) => {
+    const fits = globMatcher(pattern);
+    if (names.some(fits)) return fits;
+    throw new EspalierError("bad-usage", `no trained tensor is called ${quoted(pattern)}`, {
+      hint: `There are ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", ..." : ""}.`,
+    });
+  });
+  return (name) => matchers.some((fits) => fits(name));
+}
+
+/** 1 for every parameter, with the masks of the layers put in. */
+function maskVector(size: number, slices: readonly Slice[], masks: readonly Uint8Array[]): Float32Array {
+  const vector = new Float32Array(size).fill(1);
+  for (const [i, { offset }] of slices.entries()) vector.set(masks[i], offset);
+  return vector;
+}
+
+function masksIn({ mask }: TrainingState, slices: readonly Slice[]): Uint8Array[] {
+  return slices.map(({ offset, size }) =>
+    mask ? Uint8Array.from(mask.subarray(offset, offset + size)) : new Uint8Array(size).fill(1),
+  );
+}
+
+function stateOf(trainer: Trainer, slices: readonly Slice[]): PhaseState {
+  trainer.checkFinite();
+  const { vectors } = trainer.state;
+  const cut = (vector: Float32Array) => slices.map(({ offset, size }) => vector.subarray(offset, offset + size));
+  const sums = vectors[inputNames.statistic];
+  return {
+    weights: cut(vectors[inputNames.parameters]),
+    masks: masksIn(trainer.state, slices),
+    statistics: sums ? cut(sums) : null,
+  };
+}

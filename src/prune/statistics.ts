@@ -1,0 +1,69 @@
+import { EspalierError } from "../base/errors.js";
+import { batches } from "../data/batches.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model, Value } from "../graph/ir.js";
+import type { Engine } from "../run/session.js";
+import { gather, sliceNamed } from "../train/layout.js";
+import { crossEntropy, meanSquare } from "../train/losses.js";
+import { sgd } from "../train/optimizers.js";
+import { inputNames, type Statistic } from "../train/program.js";
+import { Trainer } from "../train/trainer.js";
+import { compileFor } from "./compile.js";
+import type { PrunableLayer } from "./layers.js";
+
+export interface StatisticsOptions {
+  engine: Engine;
+  threads?: number;
+  data: Dataset;
+  batchSize?: number;
+  /** At most so many batches are looked at. Default 100. */
+  batchCount?: number;
+  /** Of the choice of batches. */
+  seed: number;
+  signal?: AbortSignal;
+}
+
+/**
+ * Sums a criterion's statistic over some batches of labelled data, by weight tensor. The model stays as it is: these are
+ * training steps with a learning rate of 0.
+ * Throws `bad-data` for data without labels: the original model differs from its own answers by nothing, so that only
+ * labels give gradients.
+ */
+export async function gatherStatistics(
+  model: Model,
+  layers: readonly PrunableLayer[],
+  statistic: Statistic,
+  { engine, threads, data, batchSize, batchCount = 100, seed, signal }: StatisticsOptions,
+): Promise<Map<Value, Float32Array>> {
+  if (!data.labelKind) {
+    throw new EspalierError("bad-data", "a criterion that looks at gradients needs labels", {
+      who: data.name,
+      hint: "Give labelled data, or take the criterion magnitude.",
+    });
+  }
+  const optimizer = sgd();
+  const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
+  const options = { loss, optimizer, batchNorm: "fixed", masking: "none", statistic } as const;
+  const program = await compileFor(model, data, batchSize, options, engine);
+  const { parameters, running } = program;
+  const start = { parameters: gather(parameters, model.graph), running: gather(running, model.graph) };
+  const trainer = await Trainer.create(program, optimizer, start, engine, threads);
+  try {
+    let done = 0;
+    const order = { batchSize: program.batchSize, seed, shuffle: true, dropLast: true };
+    for await (const { batch } of batches(data, order)) {
+      if (signal?.aborted) throw new EspalierError("interrupted", "stopped while looking at gradients");
+      await trainer.step(batch.inputs, batch.labels ? { [data.labelKind]: batch.labels } : {}, 0);
+      if (++done === batchCount) break;
+    }
+    const sums = trainer.state.vectors[inputNames.statistic];
+    return new Map(
+      layers.map(({ name, value }) => {
+        const { offset, size } = sliceNamed(parameters, name);
+        return [value, sums.slice(offset, offset + size)];
+      }),
+    );
+  } finally {
+    await trainer.release();
+  }
+}

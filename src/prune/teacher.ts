@@ -1,0 +1,56 @@
+import { EspalierError } from "../base/errors.js";
+import { floatTensor, type Tensor, toFloat32 } from "../base/tensor.js";
+import type { Dataset } from "../data/dataset.js";
+import type { Model, Value } from "../graph/ir.js";
+import { logitsBehind } from "../ops/logits.js";
+import { type PredictOptions, predict } from "../train/predict.js";
+
+/** The answers of the original model to examples, given by their positions in the dataset. */
+export type Teacher = (indices: Uint32Array) => Tensor;
+
+/** More is not kept in memory. */
+const mostBytes = 2 ** 31;
+
+/** The value that a model answers with: its first output, for classes before a final Softmax. */
+function answerOf(model: Model, kind: "class" | "value"): Value {
+  const output = model.graph.outputs[0];
+  // Scores of classes are [N, classes], also where the file does not say so.
+  return kind === "class" ? logitsBehind(output, output.type?.dims?.length ?? 2) : output;
+}
+
+/**
+ * Runs the model over all examples once and keeps what it says, as one vector.
+ * Throws `unsupported` when that takes more than 2 GiB.
+ */
+export async function askTeacher(
+  model: Model,
+  data: Dataset,
+  kind: "class" | "value",
+  options: PredictOptions,
+): Promise<Teacher> {
+  let dims: readonly number[] = [];
+  let size = 0;
+  let answers = new Float32Array(0);
+  for await (const { first, outputs } of predict(model, data, options, [answerOf(model, kind)])) {
+    const [output] = outputs;
+    if (first === 0) {
+      dims = output.dims.slice(1);
+      size = output.size / (output.dims[0] ?? 1);
+      if (data.size * size * 4 > mostBytes) {
+        throw new EspalierError("unsupported", `the original model's answers take ${data.size * size * 4} bytes`, {
+          who: data.name,
+          hint: "Take fewer examples, or learn from labels alone.",
+        });
+      }
+      answers = new Float32Array(data.size * size);
+    }
+    answers.set(toFloat32(output), first * size);
+  }
+  return (indices) => {
+    const rows = new Float32Array(indices.length * size);
+    for (const [row, index] of indices.entries()) {
+      rows.set(answers.subarray(index * size, (index + 1) * size), row * size);
+    }
+    return floatTensor([indices.length, ...dims], rows);
+  };
+}
