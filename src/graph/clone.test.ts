@@ -1,3 +1,5 @@
+import { fromBinary, toBinary } from "@bufbuild/protobuf";
+import { ModelProtoSchema } from "onnx-buf";
 import { expect, it } from "vitest";
 import { floatTensor, Tensor } from "../base/tensor.js";
 import { parseModel } from "../onnx/read.js";
@@ -54,9 +56,21 @@ function nestedModel(): Model {
   return model;
 }
 
+/** Puts into a file what only the origins of nodes and values carry. */
+function annotated(bytes: Uint8Array): Uint8Array {
+  const proto = fromBinary(ModelProtoSchema, bytes);
+  const { graph } = proto;
+  if (!graph) throw new Error("no graph");
+  graph.node[0].docString = "a node";
+  graph.input[0].docString = "an input";
+  graph.docString = "a graph";
+  proto.docString = "a model";
+  return toBinary(ModelProtoSchema, proto);
+}
+
 it.each([
   ["built", nestedModel],
-  ["read", () => parseModel(modelBytes(nestedModel()))],
+  ["read", () => parseModel(annotated(modelBytes(nestedModel())))],
 ])("writes the same bytes as the original, when it was %s", (_, make) => {
   const original = make();
   const { model } = cloneModel(original);

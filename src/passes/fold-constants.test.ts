@@ -54,10 +54,14 @@ describe("foldConstants", () => {
   it("leaves alone integers that depend on the input's elements, and dims that depend on these", async () => {
     const { folded } = await fold([2, 3], (b, x) => {
       const positive = b.emit("NonZero", [b.emit("Relu", [x])]);
-      const count = b.emit("Cast", [b.emit("ReduceMax", [x])], { to: attr.int(7) });
+      const count = b.emit("Cast", [b.emit("ReduceMin", [x])], { to: attr.int(7) });
       const row = b.emit("Reshape", [count, b.ints([1])]);
       const repeated = b.emit("Expand", [b.scalar(1), b.emit("Abs", [row])]);
-      return [b.emit("Shape", [positive]), b.emit("Neg", [b.emit("Shape", [repeated])])];
+      const reshaped = b.emit("Reshape", [
+        x,
+        b.emit("Concat", [b.emit("Abs", [row]), b.ints([-1])], { axis: attr.int(0) }),
+      ]);
+      return [positive, repeated, reshaped].map((value) => b.emit("Neg", [b.emit("Shape", [value])]));
     });
     expect(folded).toBe(0);
   });
@@ -136,7 +140,10 @@ describe("foldConstants", () => {
     const output = b.value("strange");
     addNode(model.graph, "Gelu", { domain: "com.microsoft", inputs: [x], outputs: [output] });
     setOpset(model, "com.microsoft", 1);
-    addGraphOutput(model.graph, b.emit("Neg", [b.emit("Shape", [output])]));
+    const triangle = b.value("triangle");
+    const square = b.constant(Tensor.fromArray("int64", [2, 2], BigInt64Array.of(1n, 2n, 3n, 4n)));
+    addNode(model.graph, "Trilu", { domain: "com.microsoft", inputs: [square], outputs: [triangle] });
+    for (const value of [b.emit("Shape", [output]), triangle]) addGraphOutput(model.graph, b.emit("Neg", [value]));
     expect(foldConstants(model, await traceModel(model, { x: ramp([2]) }, nodeEngine))).toBe(0);
   });
 });

@@ -96,13 +96,15 @@ describe.each([true, false])("inlineBranches, condition %s", (condition) => {
 
   it("hands on a constant that a branch returns, its name kept", async () => {
     const { model } = await check(condition, (main, x, c) =>
-      emitIf(main, c, ["y", "z"], (body) => {
+      emitIf(main, c, ["y", "z", "p"], (body) => {
         const weight = addInitializer(body, "kept", floatTensor([2], [1, 2]));
-        return [weight, node(body, "Identity", [x], "around")];
+        const other = new Builder(body).emit("Constant", [], { value_floats: attr.floats([3]) }, `other-${body.name}`);
+        return [weight, other, node(body, "Identity", [x], "around")];
       }),
     );
     expect(model.graph.values.get("kept")?.initializer?.dims).toEqual([2]);
-    expect(types(model.graph)).toEqual(["Identity", "Identity"]);
+    expect(model.graph.values.get(`other-y-${condition}`)?.producer?.type).toBe("Constant");
+    expect(types(model.graph).sort()).toEqual(["Constant", "Identity", "Identity", "Identity"]);
   });
 
   it("goes on inside: Ifs in branches, and in bodies that stay", async () => {

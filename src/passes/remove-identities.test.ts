@@ -68,7 +68,8 @@ it("removes Dropout outside of training, and only there", async () => {
 });
 
 it("works in bodies: a captured value or a body's input cannot become an output", async () => {
-  const { removed } = await remove((b, x) => {
+  const { removed, types } = await remove((b, x) => {
+    const negated = b.emit("Neg", [x]);
     const body = createSubgraph(b.graph, "loop");
     const pen = new Builder(body, "loop/");
     const step = addValue(body, "step", { dtype: "int64", dims: [] });
@@ -78,8 +79,10 @@ it("works in bodies: a captured value or a body's input cannot become an output"
     addGraphOutput(body, pen.emit("Identity", [go]));
     addGraphOutput(body, pen.emit("Identity", [pen.emit("Add", [pen.emit("Identity", [state]), x])]));
     addGraphOutput(body, pen.emit("Identity", [x]));
+    addGraphOutput(body, pen.emit("Identity", [negated]));
     const count = b.constant(Tensor.fromArray("int64", [], BigInt64Array.of(3n)));
-    return b.emitMany("Loop", [count, null, x], 2, { body: attr.graph(body) });
+    return b.emitMany("Loop", [count, null, x], 3, { body: attr.graph(body) });
   });
   expect(removed).toBe(2);
+  expect(types.filter((type) => type === "Identity")).toHaveLength(3);
 });

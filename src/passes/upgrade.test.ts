@@ -5,8 +5,9 @@ import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { findFaults } from "../graph/check.js";
+import { constantOf } from "../graph/constant.js";
 import { addGraphInput, addGraphOutput, addNode, createSubgraph } from "../graph/edit.js";
-import { type Graph, Model, type Value } from "../graph/ir.js";
+import { type Attributes, type Graph, Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { CaseBuilder } from "../ops/op.cases.js";
@@ -69,16 +70,22 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
     expect(toNumbers(Object.values(await runModel(model, feeds))[0])).toEqual([1, -1, 3, -2, 5, -12, 7, 8]);
   });
 
+  it("takes one slope of PRelu for everything", async () => {
+    const { model, feeds } = build(6, (c) =>
+      c.emit("PRelu", [feed(c, "x", floatTensor([3], [1, -2, -3])), floats(c, [0.5])]),
+    );
+    upgradeOpset(model);
+    expect(toNumbers(Object.values(await runModel(model, feeds))[0])).toEqual([1, -1, -1.5]);
+  });
+
   it("reads the mode of BatchNormalization and Dropout", async () => {
-    const build6 = (isTest: number) =>
+    const build6 = (isTest: number | null) =>
       build(6, (c) => {
         feed(c, "x", floatTensor([4, 1], [1, 2, 3, 6]));
         const norm = [input(c, "x"), ...[1, 0, 2, 4].map((value) => floats(c, [value]))];
-        const mode = { is_test: attr.int(isTest), epsilon: attr.float(0), consumed_inputs: attr.ints([0, 0, 0, 1, 1]) };
-        return [
-          c.emit("BatchNormalization", norm, mode),
-          c.emit("Dropout", [input(c, "x")], { is_test: attr.int(isTest) }),
-        ];
+        const mode: Attributes = isTest === null ? {} : { is_test: attr.int(isTest) };
+        const normMode = { ...mode, epsilon: attr.float(0), consumed_inputs: attr.ints([0, 0, 0, 1, 1]) };
+        return [c.emit("BatchNormalization", norm, normMode), c.emit("Dropout", [input(c, "x")], mode)];
       });
     const test = build6(1);
     upgradeOpset(test.model);
@@ -86,16 +93,18 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
       [-0.5, 0, 0.5, 2],
       [1, 2, 3, 6],
     ]);
-    const training = build6(0);
-    upgradeOpset(training.model);
-    const [normalized, dropped] = Object.values(await runModel(training.model, training.feeds)).map(toNumbers);
-    // Mean 3, variance 3.5.
-    expectClose(
-      normalized,
-      [-2, -1, 0, 3].map((d) => d / Math.sqrt(3.5)),
-      1e-6,
-    );
-    expect(dropped.every((value, i) => value === 0 || value === 2 * [1, 2, 3, 6][i])).toBe(true);
+    for (const isTest of [0, null]) {
+      const training = build6(isTest);
+      upgradeOpset(training.model);
+      const [normalized, dropped] = Object.values(await runModel(training.model, training.feeds)).map(toNumbers);
+      // Mean 3, variance 3.5.
+      expectClose(
+        normalized,
+        [-2, -1, 0, 3].map((d) => d / Math.sqrt(3.5)),
+        1e-6,
+      );
+      expect(dropped.every((value, i) => value === 0 || value === 2 * [1, 2, 3, 6][i])).toBe(true);
+    }
   });
 
   it("reads Upsample's two scales", async () => {
@@ -148,6 +157,13 @@ describe("upgradeOpset", () => {
     const [half, wide] = Object.values(await runModel(model, feeds));
     expect([half.dtype, toNumbers(half)]).toEqual(["float16", [0.5, -1, 2, -3]]);
     expect([wide.dtype, toNumbers(wide)]).toEqual(["double", [0.5, -1, 2, -3]]);
+  });
+
+  it("keeps the ratio of Dropout, for those who train", () => {
+    const { model } = build(10, (c) => c.emit("Dropout", [c.float([2])], { ratio: attr.float(0.25) }));
+    upgradeOpset(model);
+    const ratio = constantOf([...model.graph.nodes][0].inputs[1]);
+    expect(ratio && toNumbers(ratio)).toEqual([0.25]);
   });
 
   it("keeps the name of every value and the order in which nodes can run", () => {
@@ -215,6 +231,15 @@ describe("upgradeOpset", () => {
       9,
       (c) => c.emitMany("BatchNormalization", [c.float([2, 3]), ...statistics(c, [3])], 5),
       /saved_mean/,
+    ],
+    [
+      "the last of these",
+      7,
+      (c) => {
+        const outputs = c.emitMany("BatchNormalization", [c.float([2, 3]), ...statistics(c, [3])], 5);
+        return [outputs[0], outputs[4]];
+      },
+      /saved_var/,
     ],
     [
       "coordinates without an equal",

@@ -15,6 +15,7 @@ export const experimentalForms: readonly OldForm[] = [
         c.emit("ScaledTanh", [x], slope),
         c.emit("ParametricSoftplus", [x], slope),
         c.emit("Crop", [x], { border: attr.ints([1, 0, 2, 1]) }),
+        c.emit("Crop", [x], { border: attr.ints([1, 1, 0, 0]) }),
         c.emit("Crop", [x], { border: attr.ints([1, 1, 0, 0]), scale: attr.ints([2, 3]) }),
         c.emit("DynamicSlice", [x, c.int64([1, 0]), c.int64([3, 9]), c.int64([2, 1])]),
       ];
