@@ -8,6 +8,7 @@ import { allGraphs, sortNodes } from "../graph/walk.js";
 /**
  * Replaces every If whose condition is constant by the nodes of the branch it takes, in bodies of nodes too. The outputs
  * of the If keep their names, and so do the values of the branch unless a name is used elsewhere in the model.
+ * Traces made before do not know the values of the branch.
  * @returns how many Ifs were replaced.
  */
 export function inlineBranches(model: Model): number {

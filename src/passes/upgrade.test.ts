@@ -1,3 +1,5 @@
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { FunctionProtoSchema, ModelProtoSchema } from "onnx-buf";
 import { describe, expect, it } from "vitest";
 import { expectClose, expectSameOutputs, runModel } from "../../test/support/run-model.js";
 import { randomStream } from "../base/random.js";
@@ -9,6 +11,7 @@ import { constantOf } from "../graph/constant.js";
 import { addGraphInput, addGraphOutput, addNode, createSubgraph } from "../graph/edit.js";
 import { type Attributes, type Graph, Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
+import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
 import { CaseBuilder } from "../ops/op.cases.js";
 import type { Tensors } from "../run/session.js";
@@ -105,6 +108,22 @@ describe("upgradeOpset from opset 6, which onnxruntime does not run", () => {
       );
       expect(dropped.every((value, i) => value === 0 || value === 2 * [1, 2, 3, 6][i])).toBe(true);
     }
+  });
+
+  it("fills tensors of a shape that is read, that another has, and that is written down", async () => {
+    const { model, feeds } = build(6, (c) => {
+      const x = feed(c, "x", floatTensor([1, 2], [5, 6]));
+      const value = { value: attr.float(0.5) };
+      return [
+        c.emit("ConstantFill", [c.int64([2, 1])], { ...value, input_as_shape: attr.int(1) }),
+        c.emit("ConstantFill", [x], value),
+        c.emit("ConstantFill", [], { ...value, shape: attr.ints([3]) }),
+      ];
+    });
+    upgradeOpset(model);
+    const outputs = Object.values(await runModel(model, feeds));
+    expect(outputs.map((output) => output.dims)).toEqual([[2, 1], [1, 2], [3]]);
+    expect(outputs.flatMap(toNumbers)).toEqual(Array(7).fill(0.5));
   });
 
   it("reads Upsample's two scales", async () => {
@@ -224,6 +243,16 @@ describe("upgradeOpset", () => {
     expect([...model.graph.nodes][0].attributes.has("min")).toBe(true);
   });
 
+  it("refuses a file with operators of its own, whose bodies it does not see", () => {
+    const file = (opset: number) => {
+      const proto = fromBinary(ModelProtoSchema, modelBytes(build(opset, (c) => c.emit("Neg", [c.float([2])])).model));
+      proto.functions = [create(FunctionProtoSchema, { name: "Twice", domain: "pkg" })];
+      return parseModel(toBinary(ModelProtoSchema, proto));
+    };
+    expect(() => upgradeOpset(file(18))).toThrow(/its own operator 'pkg.Twice'/);
+    expect(upgradeOpset(file(21))).toBe(0);
+  });
+
   it.each<[string, number, (c: CaseBuilder) => Value | readonly Value[], RegExp]>([
     ["a mask without meaning", 10, (c) => c.emitMany("Dropout", [c.float([2])], 2), /mask/],
     [
@@ -252,6 +281,7 @@ describe("upgradeOpset", () => {
         }),
       /tf_half_pixel_for_nn/,
     ],
+    ["an operator that is gone", 9, (c) => c.emit("ATen", [c.float([2])]), /gone/],
     ["an opset before 6", 5, (c) => c.emit("Neg", [c.float([2])]), /opset 5/],
   ])("refuses %s", (_, opset, graph, message) => {
     const { model } = build(opset, graph);

@@ -1,8 +1,9 @@
-import { EspalierError } from "../base/errors.js";
+import { EspalierError, quoted } from "../base/errors.js";
 import { Builder } from "../graph/builder.js";
 import { removeGraphInput, setIrVersion, setOpset } from "../graph/edit.js";
 import type { Model } from "../graph/ir.js";
 import { allGraphs, allNodes, sortNodes } from "../graph/walk.js";
+import { functionNames } from "../onnx/functions.js";
 import { experimentalRules } from "./upgrade/experimental.js";
 import { normRules } from "./upgrade/norm.js";
 import { opset6Rules } from "./upgrade/opset6.js";
@@ -26,9 +27,11 @@ for (const rule of [opset6Rules, shapeRules, normRules, samplingRules, scanRules
 /**
  * Brings the standard operators of a model, bodies of nodes included, to the forms of opset 21 (ONNX, "Operator
  * Changelog"). Outputs stay the same, all values of the file keep their names. Models of opset 21 and later are left as
- * they are: 22 to 25 changed no form, only element types.
+ * they are: up to 28 only element types, optional inputs and attributes, and operators were added. A model that is
+ * refused is left in between: give it a copy (`cloneModel`).
  * @returns how many nodes were rewritten.
- * Throws `unsupported` for opsets before 6, and for a node whose old form has no equal, naming it.
+ * Throws `unsupported` for opsets before 6, for a node whose old form has no equal, naming it, and for a file that
+ * defines operators of its own.
  */
 export function upgradeOpset(model: Model): number {
   const from = model.opsets.get("");
@@ -37,6 +40,16 @@ export function upgradeOpset(model: Model): number {
     throw new EspalierError("unsupported", `the model is of opset ${from}, espalier reads ${oldestOpset} and later`, {
       hint: "Export it again with a newer exporter.",
     });
+  }
+  const [own] = functionNames(model);
+  if (own !== undefined) {
+    throw new EspalierError(
+      "unsupported",
+      `the model brings its own operator ${quoted(own)}, written for opset ${from}`,
+      {
+        hint: "Inline the functions when exporting, or export with opset 21.",
+      },
+    );
   }
   const onlyFloat = onlyFloatType(model);
   const upgrades = new Map(

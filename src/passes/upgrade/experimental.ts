@@ -59,13 +59,36 @@ function meanVarianceNormalization(node: Node, u: Upgrade): void {
   if (across) setAttribute(node, "axes", attr.ints([0, 1, 2, 3]));
 }
 
+/** A tensor full of one float: of a shape that is read, that the input has, or that is written down. */
+function constantFill(node: Node, u: Upgrade): void {
+  if (node.int("dtype", 1) !== 1 || node.ints("extra_shape", []).length > 0) {
+    throw u.refuse(node, "it fills with other elements than floats, or appends to the shape");
+  }
+  const [input] = node.inputs;
+  const readsShape = node.int("input_as_shape", 0) === 1;
+  const written = () => u.builder.ints(node.ints("shape", []));
+  const shape = !input ? written() : readsShape ? input : u.builder.emit("Shape", [input]);
+  const value = attr.tensor(floatTensor([1], [node.float("value", 0)]));
+  u.become(node, "ConstantOfShape", [shape], { value });
+}
+
+const gone = (type: string): UpgradeRule => ({
+  type,
+  since: 10,
+  rewrite: (node, u) => {
+    throw u.refuse(node, "the operator was on trial and is gone");
+  },
+});
+
 export const experimentalRules: readonly UpgradeRule[] = [
   { type: "Affine", since: 10, rewrite: affine },
   { type: "ImageScaler", since: 10, rewrite: imageScaler },
   { type: "Scale", since: 10, rewrite: scale },
   { type: "ScaledTanh", since: 10, rewrite: scaledTanh },
   { type: "ParametricSoftplus", since: 10, rewrite: parametricSoftplus },
+  { type: "ConstantFill", since: 10, rewrite: constantFill },
   { type: "Crop", since: 10, rewrite: crop },
   { type: "DynamicSlice", since: 10, rewrite: (node, u) => u.become(node, "Slice", node.inputs) },
   { type: "MeanVarianceNormalization", since: 9, rewrite: meanVarianceNormalization },
+  ...["ATen", "GRUUnit", "GivenTensorFill", "LoopIndexTensor"].map(gone),
 ];
