@@ -80,6 +80,11 @@ export class Value {
   get isGraphOutput(): boolean {
     return this.returnedBy.has(this.graph);
   }
+
+  /** Whether a node reads it or a graph returns it. */
+  get isRead(): boolean {
+    return this.uses.size > 0 || this.returnedBy.size > 0;
+  }
 }
 
 /** One operator call. Optional inputs and outputs that are left out are null. */

@@ -19,7 +19,7 @@ export function foldConstants(model: Model, trace: Trace): number {
   let folded = 0;
   for (const node of model.graph.nodes) {
     if (node.outputs.some((output) => output?.isGraphOutput)) continue;
-    const read = node.outputs.flatMap((output, index) => (output && isRead(output) ? [{ output, index }] : []));
+    const read = node.outputs.flatMap((output, index) => (output?.isRead ? [{ output, index }] : []));
     const tensors = read.flatMap(({ output, index }) => {
       const tensor = constant.has(output) ? integersOf(output, trace) : null;
       return tensor ? [{ index, tensor }] : [];
@@ -56,10 +56,6 @@ function constantValues(model: Model): ReadonlySet<Value> {
     }
   }
   return elements;
-}
-
-function isRead(value: Value): boolean {
-  return value.uses.size > 0 || value.returnedBy.size > 0;
 }
 
 /** The tensor the trace saw, if every element of it is a whole number that was shown exactly. */

@@ -1,5 +1,5 @@
 import { removeNode, removeValue } from "../graph/edit.js";
-import type { Graph, Model, Value } from "../graph/ir.js";
+import type { Graph, Model } from "../graph/ir.js";
 import { topologicalOrder } from "../graph/walk.js";
 
 /**
@@ -14,7 +14,7 @@ function sweep(graph: Graph): number {
   let removed = 0;
   // Readers before what they read: a node that goes frees the ones before it.
   for (const node of topologicalOrder(graph).reverse()) {
-    if (node.outputs.every((output) => !output || isUnread(output))) {
+    if (node.outputs.every((output) => !output?.isRead)) {
       removeNode(node);
       removed++;
     } else {
@@ -22,13 +22,9 @@ function sweep(graph: Graph): number {
     }
   }
   for (const value of [...graph.initializers()]) {
-    if (!isUnread(value) || value.isGraphInput) continue;
+    if (value.isRead || value.isGraphInput) continue;
     removeValue(value);
     removed++;
   }
   return removed;
-}
-
-function isUnread(value: Value): boolean {
-  return value.uses.size === 0 && value.returnedBy.size === 0;
 }

@@ -28,6 +28,5 @@ export function removeIdentities(model: Model): number {
 
 function handsOn(node: Node): boolean {
   if (node.domain === "" && node.type === "Identity") return true;
-  const mask = node.outputs[1];
-  return isInferenceDropout(node) && !(mask && mask.uses.size + mask.returnedBy.size > 0);
+  return isInferenceDropout(node) && !node.outputs[1]?.isRead;
 }

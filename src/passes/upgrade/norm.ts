@@ -1,7 +1,7 @@
 import { attr } from "../../graph/attribute.js";
 import { setAttribute, setInput, truncateOutputs } from "../../graph/edit.js";
 import type { Node, Value } from "../../graph/ir.js";
-import { declaredDims, isRead, type Upgrade, type UpgradeRule } from "./rule.js";
+import { declaredDims, type Upgrade, type UpgradeRule } from "./rule.js";
 
 // Normalizations, softmax and dropout.
 
@@ -49,7 +49,7 @@ function batchNormalization(node: Node, u: Upgrade): void {
     u.follow(node, "Reshape", (rows) => [rows, shape]);
   }
   setAttribute(node, "spatial", null);
-  if (training && (isRead(node.outputs[3]) || isRead(node.outputs[4]))) {
+  if (training && (node.outputs[3]?.isRead || node.outputs[4]?.isRead)) {
     throw u.refuse(node, "its outputs saved_mean and saved_var are read");
   }
   truncateOutputs(node, training ? 3 : 1);
@@ -74,7 +74,7 @@ function groupNormalization(node: Node, u: Upgrade): void {
 
 /** The ratio became an input. What the mask held in inference was nowhere said until opset 12. */
 function dropout(node: Node, u: Upgrade): void {
-  if (isRead(node.outputs[1])) throw u.refuse(node, "its mask is read");
+  if (node.outputs[1]?.isRead) throw u.refuse(node, "its mask is read");
   truncateOutputs(node, 1);
   const ratio = node.attribute("ratio", "float");
   if (ratio !== undefined) setInput(node, 1, u.builder.scalar(ratio));

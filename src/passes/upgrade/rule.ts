@@ -89,11 +89,6 @@ export class Upgrade {
   }
 }
 
-/** Whether somebody reads this output of a node. */
-export function isRead(output: Value | null | undefined): boolean {
-  return !!output && (output.uses.size > 0 || output.isGraphOutput);
-}
-
 /** Dims of a value as far as they are declared, null when not even the rank is. */
 export function declaredDims(value: Value): readonly (number | string | null)[] | null {
   return constantOf(value)?.dims ?? value.type?.dims ?? null;
