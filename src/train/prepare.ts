@@ -35,9 +35,13 @@ export function prepareModel(original: Model): Model {
  */
 export async function specializeModel(model: Model, example: Tensors, engine: Engine): Promise<Trace> {
   fixInputDims(model, Object.fromEntries(Object.entries(example).map(([name, tensor]) => [name, tensor.dims])));
-  const trace = await traceModel(model, example, engine);
-  foldConstants(model, trace);
-  const inlined = inlineBranches(model);
-  removeDead(model);
-  return inlined > 0 ? traceModel(model, example, engine) : trace;
+  for (;;) {
+    const trace = await traceModel(model, example, engine);
+    foldConstants(model, trace);
+    removeIdentities(model);
+    // The conditions inside a branch may become known only now that it is part of the graph.
+    const inlined = inlineBranches(model);
+    removeDead(model);
+    if (inlined === 0) return trace;
+  }
 }
