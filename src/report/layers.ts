@@ -91,7 +91,9 @@ function layerOf(node: Node, costs: Costs | null): LayerInfo | null {
   const held = node.inputs.flatMap((input) => constantOf(input) ?? []).filter(isParameter);
   const cost = costs?.get(node);
   const op = opOf(node);
-  if (!cost && (held.length === 0 || op?.learnable.length === 0)) return null;
+  // What an unknown operator reads are weights unless they are single numbers, such as a threshold.
+  const holdsWeights = op ? op.learnable.length > 0 && held.length > 0 : held.some(({ size }) => size > 1);
+  if (!cost && !holdsWeights) return null;
   const largest = held.reduce<Tensor | null>((a, b) => (a && a.size >= b.size ? a : b), null);
   const known = costs !== null && op !== undefined && node.graph.outer === null;
   return {

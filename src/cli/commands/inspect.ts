@@ -21,8 +21,11 @@ export const inspectCommand = defineCommand((command) => {
     .action(async (path, { layer, shape, seed, json }) => {
       const terminal = new Terminal({ json });
       const model = readModel(path);
-      const inspection = await inspectModel(model, { engine: nodeEngine, shapes: shape, layer, seed });
-      const sizes = await measureSizes(path, model);
+      // Compression runs on a thread of its own.
+      const [inspection, sizes] = await Promise.all([
+        inspectModel(model, { engine: nodeEngine, shapes: shape, layer, seed }),
+        measureSizes(path, model),
+      ]);
       terminal.result({ model: path, ...inspection, ...sizes }, () => render(path, inspection, sizes, terminal));
     });
 });
