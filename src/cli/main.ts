@@ -1,9 +1,9 @@
 #!/usr/bin/env node
-import { readFileSync } from "node:fs";
 import { Command, CommanderError } from "@commander-js/extra-typings";
 import { EspalierError, messageOf } from "../base/errors.js";
 import type { CommandBuilder } from "./command.js";
 import { exitCodes, reportFailure } from "./failure.js";
+import { packageVersion } from "./version.js";
 
 interface Verb {
   summary: string;
@@ -27,6 +27,10 @@ const verbs: Readonly<Record<string, Verb>> = {
   bench: {
     summary: "measure size and speed of models side by side",
     load: async () => (await import("./commands/bench.js")).benchCommand,
+  },
+  prune: {
+    summary: "remove weights of a trained model, train the rest back, write the smaller model",
+    load: async () => (await import("./commands/prune.js")).pruneCommand,
   },
 };
 
@@ -74,11 +78,6 @@ function ignoreClosedPipes(): void {
       process.exit(reportFailure(failure));
     });
   }
-}
-
-function packageVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-  return version;
 }
 
 process.on("uncaughtException", (error) => process.exit(reportFailure(error)));

@@ -6,6 +6,10 @@ export const jsonOption = new Option("--json", "print one JSON object on stdout"
 export const quietOption = new Option("--quiet", "no progress on stderr");
 export const outOption = new Option("-o, --out <file>", "ONNX file to write").makeOptionMandatory();
 export const forceOption = new Option("--force", "replace an existing file");
+export const externalDataOption = new Option(
+  "--external-data",
+  "keep large tensors in a second file, OUT.data, as models over 2 GB must",
+);
 export const seedOption = new Option("--seed <number>", "seed of everything random")
   .argParser(wholeNumber(0))
   .default(1);
@@ -26,6 +30,13 @@ export function wholeNumber(low: number, high = Number.MAX_SAFE_INTEGER): (text:
     const range = high === Number.MAX_SAFE_INTEGER ? `from ${low}` : `from ${low} to ${high}`;
     throw new InvalidArgumentError(`Expected a whole number ${range}.`);
   };
+}
+
+/** A parser for any finite number. */
+export function number(text: string): number {
+  const value = text.trim() === "" ? Number.NaN : Number(text);
+  if (Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Expected a number.");
 }
 
 /** A parser for numbers in a range, the ends excluded where `open` says so. */

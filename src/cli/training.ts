@@ -1,6 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
-import { formatLoss, formatPercent } from "../base/format.js";
+import { formatBytes, formatLoss, formatPercent } from "../base/format.js";
+import type { RoundRecord } from "../prune/round.js";
+import type { PhaseEpoch } from "../prune/work.js";
 import type { EpochRecord } from "../train/fit.js";
 import { crossEntropy, type Loss, meanSquare } from "../train/losses.js";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizers.js";
@@ -19,7 +21,7 @@ export const weightDecayOption = new Option(
   "--weight-decay <number>",
   "pull of weights towards 0 (default: 0.01 for adamw, else 0)",
 ).argParser(numberIn(0, Number.POSITIVE_INFINITY));
-export const scheduleOption = new Option("--schedule <name>", "how the learning rate moves over the run")
+export const rateScheduleOption = new Option("--rate-schedule <name>", "how the learning rate moves over the run")
   .choices(["constant", "step", "cosine", "one-cycle", "warm-up-constant", "warm-up-cosine"] as const)
   .default("one-cycle" as const);
 export const clipOption = new Option(
@@ -68,9 +70,30 @@ export function lossFor(name: "cross-entropy" | "mean-square" | undefined): Loss
 }
 
 /** `epoch 3/10  loss 0.3121  accuracy 89.12 %  validation 88.90 %  4.2 s` */
-export function epochLine({ epoch, loss, accuracy, score, seconds }: EpochRecord, epochs: number): string {
-  const parts = [`epoch ${epoch}/${epochs}`, `loss ${formatLoss(loss)}`];
+export function epochLine(record: EpochRecord, epochs: number): string {
+  return [`epoch ${record.epoch}/${epochs}`, ...outcome(record)].join("  ");
+}
+
+/** `prune-gradual  epoch 3/10  sparsity 80.00 %  loss ...` */
+export function phaseLine(record: PhaseEpoch, epochs: number): string {
+  const { phase, epoch, sparsity } = record;
+  return [phase, `epoch ${epoch}/${epochs}`, `sparsity ${formatPercent(sparsity)}`, ...outcome(record)].join("  ");
+}
+
+function outcome({ loss, accuracy, score, seconds }: EpochRecord): string[] {
+  const parts = [`loss ${formatLoss(loss)}`];
   if (accuracy !== null) parts.push(`accuracy ${formatPercent(accuracy)}`);
-  if (score !== null) parts.push(`validation ${accuracy === null ? formatLoss(-score) : formatPercent(score)}`);
-  return [...parts, `${seconds.toFixed(1)} s`].join("  ");
+  // A score below 0 is a loss that was turned round.
+  if (score !== null) parts.push(`validation ${score < 0 ? formatLoss(-score) : formatPercent(score)}`);
+  return [...parts, `${seconds.toFixed(1)} s`];
+}
+
+/** `round 2: sparsity 98.40 %, accuracy 88.10 %, loss 0.3312, 12.1 kB, too much` */
+export function roundLine({ round, sparsity, accuracy, loss, bytes, kept }: RoundRecord): string {
+  const parts = [`sparsity ${formatPercent(sparsity)}`];
+  if (accuracy !== null) parts.push(`accuracy ${formatPercent(accuracy)}`);
+  if (loss !== null) parts.push(`loss ${formatLoss(loss)}`);
+  if (bytes !== null) parts.push(formatBytes(bytes));
+  if (kept !== null) parts.push(kept ? "within the target" : "misses the target");
+  return `round ${round}: ${parts.join(", ")}`;
 }

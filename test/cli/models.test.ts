@@ -135,7 +135,7 @@ test("train, then train further: each file runs in both runtimes and learns", as
   expect(first.history).toHaveLength(6);
   const before = readFileSync(at("base.onnx"));
   const further = ["--optimizer", "sgd", "--nesterov", "--weight-decay", "0.001", "--clip", "1", "--freeze", "fc1.*"];
-  const kept = ["--validation", "0.2", "--patience", "2", "--schedule", "warm-up-cosine", "--epochs", "4"];
+  const kept = ["--validation", "0.2", "--patience", "2", "--rate-schedule", "warm-up-cosine", "--epochs", "4"];
   const { code, stdout, stderr } = await espalier([
     "train",
     at("base.onnx"),
@@ -168,7 +168,7 @@ test("train, then train further: each file runs in both runtimes and learns", as
 test("a run that diverges leaves the last good weights and says so", async () => {
   const out = at("diverged.onnx");
   const args = ["train", "lenet-300-100", "--data", at("points.csv"), "-o", out, "--optimizer", "sgd", "--rate", "1e9"];
-  const { code, stderr } = await espalier([...args, "--batch", "20", "--schedule", "constant"]);
+  const { code, stderr } = await espalier([...args, "--batch", "20", "--rate-schedule", "constant"]);
   expect(stderr).toMatch(
     /error: .*diverged\.onnx: .* step \d+\. The file has the last good weights\. Lower the learning/,
   );

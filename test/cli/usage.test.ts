@@ -19,7 +19,7 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-const verbs = ["inspect", "train", "evaluate", "bench"];
+const verbs = ["inspect", "train", "evaluate", "bench", "prune"];
 
 test("help names every verb and loads neither onnxruntime nor sharp", async () => {
   const preload = fileURLToPath(new URL("list-modules.cjs", import.meta.url));

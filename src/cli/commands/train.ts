@@ -48,7 +48,7 @@ import {
   nesterovOption,
   optimizerFor,
   optimizerOption,
-  scheduleOption,
+  rateScheduleOption,
   weightDecayOption,
 } from "../training.js";
 
@@ -61,10 +61,10 @@ export const trainCommand = defineCommand((command, { signal }) => {
     .option("--batch <number>", "examples a step", wholeNumber(1, 1e6), 64)
     .option(
       "--rate <number>",
-      "peak learning rate (default: 0.003, with sgd 0.05; a tenth of it for a file)",
+      "peak learning rate (default: 0.005, with sgd 0.05; a tenth of it for a file)",
       numberIn(0, Number.POSITIVE_INFINITY, { openLow: true }),
     )
-    .addOption(scheduleOption)
+    .addOption(rateScheduleOption)
     .addOption(optimizerOption)
     .addOption(momentumOption)
     .addOption(nesterovOption)
@@ -103,7 +103,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const model = fromFile ? source : buildFor(source, splits.train, seed);
       const held = share === undefined ? null : splitDataset(splits.train, share, seed);
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
-      const rate = options.rate ?? (options.optimizer === "sgd" ? 0.05 : 0.003) * (fromFile ? 0.1 : 1);
+      const rate = options.rate ?? (options.optimizer === "sgd" ? 0.05 : 0.005) * (fromFile ? 0.1 : 1);
       const {
         model: trained,
         history,
@@ -115,7 +115,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
         batchSize: batch,
         optimizer,
         rate,
-        schedule: rateScheduleNamed(options.schedule),
+        schedule: rateScheduleNamed(options.rateSchedule),
         loss: lossFor(options.loss),
         freeze: options.freeze,
         batchNorm: options.batchNorm ?? (fromFile ? "fixed" : "batch"),

@@ -1,0 +1,274 @@
+import { rmSync } from "node:fs";
+import { basename, resolve } from "node:path";
+import { EspalierError } from "../../base/errors.js";
+import { writeFileAtomic } from "../../base/files.js";
+import { readModel } from "../../onnx/file.js";
+import { assertTarget, saveModel } from "../../pack/save.js";
+import { prune } from "../../prune/prune.js";
+import type { RecoveryOptions } from "../../prune/recovery.js";
+import { compareFiles } from "../../report/compare-files.js";
+import { renderReport } from "../../report/html.js";
+import type { CurvePoint, RunRecord } from "../../report/record.js";
+import { recordWeights } from "../../report/weights.js";
+import { nodeEngine } from "../../run/node.js";
+import { webEngine } from "../../run/web.js";
+import { rateScheduleNamed } from "../../train/rates.js";
+import { defineCommand } from "../command.js";
+import { renderComparison } from "../comparison.js";
+import { dataOption, imageFitOption, labelsOption, meanOption, scaleOption, stdOption } from "../data.js";
+import {
+  collect,
+  externalDataOption,
+  forceOption,
+  jsonOption,
+  numberIn,
+  outOption,
+  quietOption,
+  seedOption,
+  shapeOption,
+  threadsOption,
+  wholeNumber,
+} from "../options.js";
+import { readPruneData } from "../prune-data.js";
+import {
+  beginOption,
+  criterionOption,
+  endOption,
+  firstOption,
+  goalFor,
+  lastOption,
+  layerSparsityOption,
+  layersFor,
+  maxDropOption,
+  patternOption,
+  percentileOption,
+  procedureFor,
+  regrowOption,
+  rewindOption,
+  roundsOption,
+  scheduleOption,
+  scopeOption,
+  selectionFor,
+  sparsityOption,
+  targetSizeOption,
+  thresholdOption,
+} from "../pruning.js";
+import { assertFresh, commandLine, plainOptions } from "../run-facts.js";
+import { renderSaved } from "../saved.js";
+import { Terminal } from "../terminal.js";
+import {
+  batchNormOption,
+  clipOption,
+  momentumOption,
+  nesterovOption,
+  optimizerFor,
+  optimizerOption,
+  phaseLine,
+  rateScheduleOption,
+  roundLine,
+  weightDecayOption,
+} from "../training.js";
+import { packageVersion } from "../version.js";
+
+export const pruneCommand = defineCommand((command, { signal }) => {
+  command
+    .argument("<model>", "ONNX file")
+    .addOption(outOption)
+    .addOption(dataOption)
+    .optionsGroup("How much goes, one of:")
+    .addOption(sparsityOption)
+    .addOption(thresholdOption)
+    .addOption(percentileOption)
+    .addOption(maxDropOption)
+    .addOption(targetSizeOption)
+    .optionsGroup("What goes first:")
+    .addOption(criterionOption)
+    .addOption(scopeOption)
+    .addOption(patternOption)
+    .option("--ignore <glob>", "layers that are left alone, by tensor or node; may be repeated", collect)
+    .addOption(firstOption)
+    .addOption(lastOption)
+    .addOption(layerSparsityOption)
+    .optionsGroup("In which steps:")
+    .addOption(scheduleOption)
+    .addOption(roundsOption)
+    .addOption(rewindOption)
+    .addOption(beginOption)
+    .addOption(endOption)
+    .addOption(regrowOption)
+    .optionsGroup("Training what stays, with --data:")
+    .option("--epochs <number>", "of each phase of training (default: 10 when gradual, else 3)", wholeNumber(0, 1e6))
+    .option("--batch <number>", "examples a step (default: 64)", wholeNumber(1, 1e6))
+    .option(
+      "--rate <number>",
+      "peak learning rate (default: 0.001)",
+      numberIn(0, Number.POSITIVE_INFINITY, { openLow: true }),
+    )
+    .addOption(rateScheduleOption)
+    .addOption(optimizerOption)
+    .addOption(momentumOption)
+    .addOption(nesterovOption)
+    .addOption(weightDecayOption)
+    .addOption(clipOption)
+    .addOption(batchNormOption)
+    .option("--freeze <glob>", "tensors that keep their values and are not pruned; may be repeated", collect)
+    .option(
+      "--teacher <share>",
+      "of the loss that compares with the original model's answers (default: 0, without labels 1)",
+      numberIn(0, 1),
+    )
+    .option("--temperature <number>", "of the teacher (default: 4)", numberIn(0, 1000, { openLow: true }))
+    .option(
+      "--validation <share>",
+      "hold out this share of the training data to judge by (default: judge by the test part)",
+      numberIn(0, 1, { openLow: true, openHigh: true }),
+    )
+    .option("--checkpoint <folder>", "state after every epoch, until the run is done (default: OUT.checkpoint)")
+    .option("--resume", "continue from the checkpoint, if it is there")
+    .optionsGroup("Data:")
+    .addOption(labelsOption)
+    .addOption(meanOption)
+    .addOption(stdOption)
+    .addOption(scaleOption)
+    .addOption(imageFitOption)
+    .optionsGroup("Output:")
+    .option("--sparse", "store tensors sparse where that takes fewer bytes")
+    .addOption(externalDataOption)
+    .option("--report <file>", "write an HTML page about the run")
+    .addOption(shapeOption)
+    .addOption(forceOption)
+    .addOption(jsonOption)
+    .addOption(quietOption)
+    .optionsGroup("Run:")
+    .addOption(seedOption)
+    .addOption(threadsOption)
+    .action(async (path, options) => {
+      const { out, report, force, seed, threads, shape: shapes, sparse, externalData } = options;
+      const terminal = new Terminal(options);
+      const goal = goalFor(options);
+      const selection = selectionFor(options);
+      const procedure = procedureFor(options, options.data !== undefined);
+      const optimizer = optimizerFor(options);
+      if (options.data === undefined) assertNoTraining(options);
+      const keep = options.rewind === undefined ? [path] : [path, options.rewind];
+      const target = { force, externalData, keep };
+      assertTarget(out, target);
+      if (report !== undefined) assertReport(report, out, target);
+      const checkpoints = options.checkpoint ?? `${out}.checkpoint`;
+      assertFresh(checkpoints, options.resume ?? false);
+
+      const original = readModel(path);
+      const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
+      const recovery: RecoveryOptions | null = data && {
+        data: data.train,
+        epochs: options.epochs ?? (procedure.kind === "gradual" ? 10 : 3),
+        batchSize: options.batch,
+        optimizer,
+        rate: options.rate,
+        schedule: rateScheduleNamed(options.rateSchedule),
+        teacher: options.teacher,
+        temperature: options.temperature,
+        batchNorm: options.batchNorm,
+        clipNorm: options.clip,
+        freeze: options.freeze,
+      };
+      const curve: CurvePoint[] = [];
+      const result = await prune(original, {
+        goal,
+        selection,
+        procedure,
+        ...layersFor(options),
+        recovery,
+        evaluation: data?.judge ?? null,
+        engine: nodeEngine,
+        threads,
+        seed,
+        checkpoints,
+        signal,
+        onStep({ phase, done, totalSteps, loss, sparsity }) {
+          terminal.progress(phase, done, totalSteps, `loss ${loss.toPrecision(3)}`);
+          curve.push({ step: curve.length + 1, sparsity, loss, accuracy: null });
+        },
+        onEpoch(epoch) {
+          terminal.note(phaseLine(epoch, recovery?.epochs ?? 0));
+          const last = curve.at(-1);
+          if (last && data?.judge?.labelKind === "class") last.accuracy = epoch.score;
+        },
+        onRound: (round) => terminal.note(roundLine(round)),
+      });
+
+      const saved = await saveModel(result.model, out, {
+        ...target,
+        sparse,
+        shapes,
+        seed,
+        threads,
+        engines: [nodeEngine, webEngine],
+      });
+      rmSync(checkpoints, { recursive: true, force: true });
+      if (result.untrained.length > 0) {
+        terminal.note(`not pruned, since training cannot or must not change them: ${result.untrained.join(", ")}`);
+      }
+      const comparison = await compareFiles(path, out, {
+        engine: nodeEngine,
+        threads,
+        data: data?.test ?? null,
+        shapes,
+        seed,
+        signal,
+      });
+      const record: RunRecord = {
+        model: basename(path),
+        data: data?.train.name ?? null,
+        date: new Date().toISOString(),
+        version: packageVersion(),
+        command: commandLine(),
+        options: plainOptions(options),
+        ...comparison,
+        rounds: result.rounds,
+        curve,
+        ...recordWeights(
+          original.graph,
+          result.model.graph,
+          result.layers.map(({ name }) => name),
+        ),
+      };
+      if (report !== undefined) writeFileAtomic(report, [Buffer.from(renderReport(record))], { force });
+      const { curve: _, ...facts } = record;
+      const { missed, untrained } = result;
+      terminal.result({ ...facts, untrained, saved, missed: missed?.code ?? null }, () =>
+        [renderComparison(record.before, record.after, terminal), "", renderSaved(saved)].join("\n"),
+      );
+      if (missed) {
+        throw new EspalierError(missed.code, missed.what, {
+          who: out,
+          hint: `The file has the best that was found. ${missed.hint ?? ""}`.trim(),
+        });
+      }
+    });
+});
+
+const trainingOptions = {
+  epochs: "--epochs",
+  batch: "--batch",
+  rate: "--rate",
+  clip: "--clip",
+  batchNorm: "--batch-norm",
+  teacher: "--teacher",
+  temperature: "--temperature",
+  validation: "--validation",
+} as const;
+
+function assertNoTraining(options: { readonly [K in keyof typeof trainingOptions]?: unknown }): void {
+  for (const [key, flag] of Object.entries(trainingOptions)) {
+    if (options[key as keyof typeof trainingOptions] === undefined) continue;
+    throw new EspalierError("bad-usage", "there is nothing to train with", { who: flag, hint: "Give --data." });
+  }
+}
+
+function assertReport(report: string, out: string, options: { force?: boolean; keep: readonly string[] }): void {
+  if (resolve(report) === resolve(out)) {
+    throw new EspalierError("bad-usage", "the report and the model cannot be one file", { who: "--report" });
+  }
+  assertTarget(report, options);
+}

@@ -1,0 +1,28 @@
+import type { DataSplits, Dataset } from "../data/dataset.js";
+import { splitDataset } from "../data/split.js";
+import type { Model } from "../graph/ir.js";
+import { type DataOptions, loadData } from "./data.js";
+import type { Terminal } from "./terminal.js";
+
+/** What is learnt from, what the run is judged by, and what the result is. */
+export interface PruneData {
+  train: Dataset;
+  /** Null without labels. */
+  judge: Dataset | null;
+  test: Dataset | null;
+}
+
+export async function readPruneData(
+  what: string | undefined,
+  options: DataOptions,
+  model: Model,
+  { share, seed }: { share: number | undefined; seed: number },
+  terminal: Terminal,
+): Promise<PruneData | null> {
+  if (what === undefined) return null;
+  const splits = await loadData(what, options, model, terminal);
+  const held: DataSplits = share === undefined ? splits : splitDataset(splits.train, share, seed);
+  const { train } = held;
+  if (!train.labelKind) return { train, judge: null, test: null };
+  return { train, judge: held.test ?? splits.test ?? train, test: splits.test ?? held.test ?? train };
+}
