@@ -1,23 +1,22 @@
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { EspalierError, quoted } from "../base/errors.js";
-import { globMatcher } from "../base/glob.js";
+import { EspalierError } from "../base/errors.js";
 import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
+import { compileFor } from "../train/compile-for.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
+import { fingerprintOf } from "../train/fingerprint.js";
 import { type EpochRecord, fit } from "../train/fit.js";
+import { frozenTensors } from "../train/frozen.js";
 import { inputNames } from "../train/input-names.js";
 import { gather, type Slice, scatter, sliceNamed } from "../train/layout.js";
-import { learnableConstants } from "../train/learnable.js";
 import { adamW, type Optimizer } from "../train/optimizers.js";
 import type { Program, Statistic } from "../train/program.js";
 import { oneCycleRate, type RateSchedule } from "../train/rates.js";
 import { Trainer, type TrainingState } from "../train/trainer.js";
 import { applyMask } from "./apply.js";
-import { compileFor } from "./compile.js";
-import { fingerprintOf } from "./fingerprint.js";
 import type { PrunableLayer } from "./layers.js";
 import { recoveryLoss } from "./recovery-loss.js";
 import { askTeacher, type Teacher } from "./teacher.js";
@@ -243,19 +242,6 @@ function teacherShare({ data, teacher = data.labelKind ? 0 : 1 }: RecoveryOption
 function answerKind({ graph }: Model): "class" | "value" {
   const dims = graph.outputs[0].type?.dims;
   return dims && (dims.length !== 2 || dims[1] === 1) ? "value" : "class";
-}
-
-/** Whether a tensor fits one of the patterns. Throws `bad-usage` for a pattern that fits none: a typing error. */
-export function frozenTensors({ graph }: Model, patterns: readonly string[]): (name: string) => boolean {
-  const names = learnableConstants(graph).map(({ name }) => name);
-  const matchers = patterns.map((pattern) => {
-    const fits = globMatcher(pattern);
-    if (names.some(fits)) return fits;
-    throw new EspalierError("bad-usage", `no trained tensor is called ${quoted(pattern)}`, {
-      hint: `There are ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", ..." : ""}.`,
-    });
-  });
-  return (name) => matchers.some((fits) => fits(name));
 }
 
 /** 1 for every parameter, with the masks of the layers put in. */

@@ -3,13 +3,13 @@ import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model, Value } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
+import { compileFor } from "../train/compile-for.js";
 import { inputNames } from "../train/input-names.js";
 import { gather, sliceNamed } from "../train/layout.js";
 import { crossEntropy, meanSquare } from "../train/losses.js";
 import { sgd } from "../train/optimizers.js";
 import type { Statistic } from "../train/program.js";
 import { Trainer } from "../train/trainer.js";
-import { compileFor } from "./compile.js";
 import type { PrunableLayer } from "./layers.js";
 
 export interface StatisticsOptions {

@@ -1,21 +1,18 @@
-import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
-import { EspalierError, quoted } from "../base/errors.js";
-import { globMatcher } from "../base/glob.js";
+import { EspalierError } from "../base/errors.js";
 import type { Dataset } from "../data/dataset.js";
+import { cloneModel } from "../graph/clone.js";
 import type { Model } from "../graph/ir.js";
-import { parseModel } from "../onnx/read.js";
-import { modelBytes } from "../onnx/write.js";
 import type { Engine } from "../run/session.js";
+import { compileFor } from "./compile-for.js";
 import { evaluate } from "./evaluate.js";
+import { fingerprintOf } from "./fingerprint.js";
 import { type EpochRecord, fit } from "./fit.js";
+import { frozenTensors } from "./frozen.js";
 import { gather, scatter } from "./layout.js";
-import { learnableConstants } from "./learnable.js";
 import { crossEntropy, type Loss, meanSquare } from "./losses.js";
 import type { Optimizer } from "./optimizers.js";
-import { checkInputs } from "./predict.js";
-import { prepareModel } from "./prepare.js";
-import { compileProgram, type Program } from "./program.js";
+import type { Program } from "./program.js";
 import type { RateSchedule } from "./rates.js";
 import { Trainer } from "./trainer.js";
 
@@ -23,8 +20,8 @@ export interface TrainOptions {
   engine: Engine;
   threads?: number;
   epochs: number;
-  /** Examples a step. A model whose batch axis is fixed must be trained with its own number. */
-  batchSize: number;
+  /** Examples a step. Default 64, or what the model's batch axis is fixed to. */
+  batchSize?: number;
   optimizer: Optimizer;
   /** Peak learning rate, and how it moves over the run. */
   rate: number;
@@ -66,11 +63,10 @@ export interface TrainedModel {
  */
 export async function trainModel(model: Model, data: Dataset, options: TrainOptions): Promise<TrainedModel> {
   const { engine, threads, optimizer, validation, checkpoint, seed = 1 } = options;
-  assertConsistent(model, data, options);
+  assertConsistent(data, options);
   const program = await compile(model, data, options);
-  const bytes = modelBytes(model);
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
-  const trained = parseModel(bytes);
+  const trained = cloneModel(model).model;
   const trainer = await Trainer.create(program, optimizer, start, engine, threads);
   const update = () => {
     scatter(program.parameters, trained.graph, trainer.weights);
@@ -94,7 +90,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
       ...(validation && { validate: () => validate(validation) }),
       checkpoint: checkpoint && {
         path: checkpoint.path,
-        fingerprint: await fingerprintOf([program.bytes, bytes], data, options),
+        fingerprint: await fingerprintOf([program.bytes], [start.parameters, start.running], data, factsOf(options)),
       },
     });
     update();
@@ -108,7 +104,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
   }
 }
 
-function assertConsistent(model: Model, data: Dataset, { patience, validation, checkpoint, batchSize }: TrainOptions) {
+function assertConsistent(data: Dataset, { patience, validation, checkpoint }: TrainOptions) {
   if (!data.labelKind) {
     throw new EspalierError("bad-data", "the data have no labels to learn from", { who: data.name });
   }
@@ -123,59 +119,19 @@ function assertConsistent(model: Model, data: Dataset, { patience, validation, c
       hint: "Give --resume to continue that run, or delete the file to start anew.",
     });
   }
-  checkInputs(model.graph.requiredInputs, data);
-  const declared = model.graph.requiredInputs[0].type?.dims?.[0];
-  if (typeof declared === "number" && declared > 0 && declared !== batchSize) {
-    throw new EspalierError("bad-usage", `the model takes exactly ${declared} examples a run, not ${batchSize}`, {
-      hint: `Train it with batches of ${declared}, or export it with a free batch axis.`,
-    });
-  }
-  if (data.size < batchSize) {
-    throw new EspalierError("bad-data", `${data.size} examples do not fill one batch of ${batchSize}`, {
-      who: data.name,
-      hint: "Give a smaller batch size.",
-    });
-  }
 }
 
 /** The training step for batches of these data. */
-async function compile(model: Model, data: Dataset, options: TrainOptions): Promise<Program> {
+function compile(model: Model, data: Dataset, options: TrainOptions): Promise<Program> {
   const { engine, batchSize, optimizer, freeze = [], batchNorm = "fixed", clipNorm } = options;
   const loss = options.loss ?? (data.labelKind === "class" ? crossEntropy : meanSquare);
-  const prepared = prepareModel(model);
-  const { inputs } = await data.read(Uint32Array.from({ length: batchSize }, (_, i) => i));
-  const example = Object.fromEntries(prepared.graph.requiredInputs.map(({ name }, i) => [name, inputs[i]]));
-  const frozen = matcherOf(
-    freeze,
-    learnableConstants(prepared.graph).map(({ name }) => name),
-  );
-  return compileProgram(prepared, example, { loss, optimizer, frozen, batchNorm, clipNorm, masking: "none" }, engine);
+  const frozen = frozenTensors(model, freeze);
+  return compileFor(model, data, batchSize, { loss, optimizer, frozen, batchNorm, clipNorm, masking: "none" }, engine);
 }
 
-/** Whether a name fits one of the patterns. Throws `bad-usage` for a pattern that fits none: a typing error. */
-function matcherOf(patterns: readonly string[], names: readonly string[]): (name: string) => boolean {
-  const matchers = patterns.map((pattern) => {
-    const fits = globMatcher(pattern);
-    if (names.some(fits)) return fits;
-    throw new EspalierError("bad-usage", `no trained tensor is called ${quoted(pattern)}`, {
-      hint: `There are ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", ..." : ""}.`,
-    });
-  });
-  return (name) => matchers.some((fits) => fits(name));
-}
-
-/** Tells runs apart that must not continue each other's checkpoints: program, weights, data, and what moves the rate. */
-async function fingerprintOf(
-  parts: readonly Uint8Array[],
-  data: Dataset,
-  { optimizer, schedule, rate, epochs, seed, patience, validation }: TrainOptions,
-): Promise<string> {
-  const hash = createHash("sha256");
-  for (const part of parts) hash.update(part);
-  const { inputs, labels } = await data.read([0, data.size - 1]);
-  for (const tensor of labels ? [...inputs, labels] : inputs) hash.update(tensor.bytes);
+/** All that tells runs apart beside program, weights and data: checkpoints of one must not go on as another's. */
+function factsOf({ optimizer, schedule, rate, epochs, seed, patience, validation }: TrainOptions): unknown {
   const rates = Array.from({ length: 21 }, (_, i) => schedule.factor(i * 50, 1001));
   const scalars = [1, 2].map((step) => optimizer.scalars(step, rate));
-  const sets = [data, validation].map((set) => set && [set.name, set.size]);
-  return hash.update(JSON.stringify([scalars, rates, rate, epochs, seed, patience, sets])).digest("hex");
+  return [scalars, rates, rate, epochs, seed, patience, validation && [validation.name, validation.size]];
 }

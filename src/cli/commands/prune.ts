@@ -7,8 +7,9 @@ import { assertTarget, saveModel } from "../../pack/save.js";
 import { prune } from "../../prune/prune.js";
 import type { RecoveryOptions } from "../../prune/recovery.js";
 import { compareFiles } from "../../report/compare-files.js";
+import { CurveRecorder } from "../../report/curve.js";
 import { renderReport } from "../../report/html.js";
-import type { CurvePoint, RunRecord } from "../../report/record.js";
+import type { RunRecord } from "../../report/record.js";
 import { recordWeights } from "../../report/weights.js";
 import { nodeEngine } from "../../run/node.js";
 import { webEngine } from "../../run/web.js";
@@ -172,7 +173,7 @@ export const pruneCommand = defineCommand((command, { signal }) => {
         clipNorm: options.clip,
         freeze: options.freeze,
       };
-      const curve: CurvePoint[] = [];
+      const curve = new CurveRecorder();
       const result = await prune(original, {
         goal,
         selection,
@@ -185,14 +186,13 @@ export const pruneCommand = defineCommand((command, { signal }) => {
         seed,
         checkpoints,
         signal,
-        onStep({ phase, done, totalSteps, loss, sparsity }) {
-          terminal.progress(phase, done, totalSteps, `loss ${loss.toPrecision(3)}`);
-          curve.push({ step: curve.length + 1, sparsity, loss, accuracy: null });
+        onStep(step) {
+          terminal.progress(step.phase, step.done, step.totalSteps, `loss ${step.loss.toPrecision(3)}`);
+          curve.addStep(step);
         },
         onEpoch(epoch) {
           terminal.note(phaseLine(epoch, recovery?.epochs ?? 0));
-          const last = curve.at(-1);
-          if (last && data?.judge?.labelKind === "class") last.accuracy = epoch.score;
+          if (epoch.score !== null && data?.judge?.labelKind === "class") curve.addAccuracy(epoch.score);
         },
         onRound: (round) => terminal.note(roundLine(round)),
       });
@@ -226,7 +226,7 @@ export const pruneCommand = defineCommand((command, { signal }) => {
         options: plainOptions(options),
         ...comparison,
         rounds: result.rounds,
-        curve,
+        curve: curve.points,
         ...recordWeights(
           original.graph,
           result.model.graph,

@@ -58,7 +58,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
     .addOption(requiredDataOption)
     .addOption(outOption)
     .option("--epochs <number>", "times that every example is seen", wholeNumber(1, 1e6), 10)
-    .option("--batch <number>", "examples a step", wholeNumber(1, 1e6), 64)
+    .option("--batch <number>", "examples a step (default: 64)", wholeNumber(1, 1e6))
     .option(
       "--rate <number>",
       "peak learning rate (default: 0.005, with sgd 0.05; a tenth of it for a file)",

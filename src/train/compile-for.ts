@@ -2,9 +2,9 @@ import { EspalierError } from "../base/errors.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
-import { checkInputs } from "../train/predict.js";
-import { prepareModel } from "../train/prepare.js";
-import { compileProgram, type Program, type ProgramOptions } from "../train/program.js";
+import { checkInputs } from "./predict.js";
+import { prepareModel } from "./prepare.js";
+import { compileProgram, type Program, type ProgramOptions } from "./program.js";
 
 /** The training step of a model for batches of these data; the model stays as it is. */
 export async function compileFor(
