@@ -4,6 +4,8 @@ import type { Command } from "@commander-js/extra-typings";
 export interface CommandContext {
   /** Aborted when the user presses Ctrl-C for the first time. */
   signal: AbortSignal;
+  /** The words of the command line behind `espalier`. */
+  argv: readonly string[];
 }
 
 /** Declares a verb's arguments and options on `command`, and what happens when it is called. */

@@ -32,6 +32,10 @@ const verbs: Readonly<Record<string, Verb>> = {
     summary: "remove weights of a trained model, train the rest back, write the smaller model",
     load: async () => (await import("./commands/prune.js")).pruneCommand,
   },
+  demo: {
+    summary: "train and prune a small network on data that come with espalier",
+    load: async () => (await import("./commands/demo.js")).demoCommand,
+  },
 };
 
 async function main(argv: readonly string[]): Promise<number> {
@@ -46,7 +50,7 @@ async function main(argv: readonly string[]): Promise<number> {
   for (const [name, verb] of Object.entries(verbs)) {
     const command = program.command(name).description(verb.summary);
     // Commands that are not asked for appear in the list only.
-    if (asked.includes(name)) (await verb.load())(command, { signal });
+    if (asked.includes(name)) (await verb.load())(command, { signal, argv });
   }
   try {
     await program.parseAsync(argv, { from: "user" });

@@ -2,10 +2,10 @@ import { existsSync } from "node:fs";
 import { EspalierError } from "../base/errors.js";
 import type { RunRecord } from "../report/record.js";
 
-/** The command line of this process, as a shell takes it: what is not plainly harmless stands in quotes. */
-export function commandLine(): string {
+/** A command line as a shell takes it: what is not plainly harmless stands in quotes. */
+export function commandLine(argv: readonly string[]): string {
   const quote = (word: string) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`);
-  return ["espalier", ...process.argv.slice(2)].map(quote).join(" ");
+  return ["espalier", ...argv].map(quote).join(" ");
 }
 
 /** Options as a record of the run keeps them. */

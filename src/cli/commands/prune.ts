@@ -71,7 +71,7 @@ import {
 } from "../training.js";
 import { packageVersion } from "../version.js";
 
-export const pruneCommand = defineCommand((command, { signal }) => {
+export const pruneCommand = defineCommand((command, { signal, argv }) => {
   command
     .argument("<model>", "ONNX file")
     .addOption(outOption)
@@ -222,7 +222,7 @@ export const pruneCommand = defineCommand((command, { signal }) => {
         data: data?.train.name ?? null,
         date: new Date().toISOString(),
         version: packageVersion(),
-        command: commandLine(),
+        command: commandLine(argv),
         options: plainOptions(options),
         ...comparison,
         rounds: result.rounds,

@@ -1,0 +1,56 @@
+import { mkdirSync } from "node:fs";
+import { Command } from "@commander-js/extra-typings";
+import { EspalierError, messageOf } from "../../base/errors.js";
+import { type CommandBuilder, type CommandContext, defineCommand } from "../command.js";
+import { commandLine } from "../run-facts.js";
+import { Terminal } from "../terminal.js";
+import { pruneCommand } from "./prune.js";
+import { trainCommand } from "./train.js";
+
+const folder = "out/demo";
+const dense = `${folder}/lenet-5.onnx`;
+const pruned = `${folder}/lenet-5-pruned.onnx`;
+const report = `${folder}/report.html`;
+const data = ["--data", "fashion-mnist-small"];
+// Started again after Ctrl-C it goes on; started again after it was done it begins anew.
+const again = ["--resume", "--force"];
+
+const training = ["lenet-5", ...data, "--epochs", "12", "-o", dense, ...again];
+const pruning = [
+  ...[dense, ...data, "--sparsity", "0.95", "--epochs", "15", "--rate", "0.005"],
+  ...["--sparse", "-o", pruned, "--report", report, ...again],
+];
+
+const next = `Look at ${report} in a browser. Then try:
+
+  npx espalier inspect ${pruned}
+  npx espalier bench ${dense} ${pruned}
+  npx espalier prune ${dense} ${data.join(" ")} --max-drop 1 --sparse -o ${folder}/smallest.onnx
+  npx espalier prune --help`;
+
+/** Nothing but two commands that anybody could type, shown before they run. */
+export const demoCommand = defineCommand((command, context) => {
+  command.action(async () => {
+    const terminal = new Terminal();
+    try {
+      mkdirSync(folder, { recursive: true });
+    } catch (cause) {
+      throw new EspalierError("io", `cannot be made: ${messageOf(cause)}`, { who: folder, cause });
+    }
+    await run(["train", ...training], trainCommand, context, terminal);
+    await run(["prune", ...pruning], pruneCommand, context, terminal);
+    process.stdout.write(`\n${next}\n`);
+  });
+});
+
+async function run(
+  argv: readonly string[],
+  build: CommandBuilder,
+  { signal }: CommandContext,
+  terminal: Terminal,
+): Promise<void> {
+  terminal.note(`\n$ ${commandLine(argv)}`);
+  const program = new Command("espalier").exitOverride();
+  build(program.command(argv[0]), { signal, argv });
+  await program.parseAsync([...argv], { from: "user" });
+}
