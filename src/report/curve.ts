@@ -1,15 +1,5 @@
+import type { PhaseStep } from "../prune/work.js";
 import type { CurvePoint } from "./record.js";
-
-/** What a run tells after each step of training. */
-export interface StepEvent {
-  /** Name of the phase of training, of which a run may have several. */
-  phase: string;
-  /** Steps of the phase that are done, and how many it has. */
-  done: number;
-  totalSteps: number;
-  loss: number;
-  sparsity: number;
-}
 
 /** Turns the events of a run into one curve: the steps of all its phases, one behind the other. */
 export class CurveRecorder {
@@ -23,7 +13,7 @@ export class CurveRecorder {
   }
 
   /** A phase that goes on from a checkpoint begins in its midst: its first steps are missing, not renumbered. */
-  addStep({ phase, done, totalSteps, loss, sparsity }: StepEvent): void {
+  addStep({ phase, done, totalSteps, loss, sparsity }: PhaseStep): void {
     if (this.#phase?.name !== phase) {
       this.#offset += this.#phase?.totalSteps ?? 0;
       this.#phase = { name: phase, totalSteps };

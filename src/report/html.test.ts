@@ -28,7 +28,7 @@ const record: RunRecord = {
   options: { sparsity: 0.95, ignore: ["*.bias", "fc3.*"], regrow: false, threads: null },
   before: measured,
   after: { ...measured, accuracy: 0.898, nonzeros: 3085, bytes: 31_000 },
-  rounds: [{ round: 1, sparsity: 0.95, accuracy: 0.898, loss: 0.31, kept: true }],
+  rounds: [{ round: 1, sparsity: 0.95, accuracy: 0.898, loss: 0.31, bytes: 31_000, kept: true }],
   curve: Array.from({ length: 2000 }, (_, i) => ({
     step: i + 1,
     sparsity: i / 2000,
@@ -144,6 +144,16 @@ describe("renderReport", () => {
 
   test("the layers' bars are as long as what is left", () => {
     expect(renderReport(record)).toContain('<rect class="left" width="5%" height="10"/>');
+  });
+
+  test("rounds are listed when there was a target, with their sizes where those count", () => {
+    const text = renderReport(record).replace(/<[^>]*>/g, " ");
+    expect(text).toMatch(/1\s+95\.00 %\s+89\.80 %\s+0\.3100\s+31\.0 kB\s+kept/);
+    const rounds = [{ ...record.rounds[0], kept: null, bytes: null }];
+    expect(renderReport({ ...record, rounds })).not.toContain("<h2>Rounds");
+    const missed = renderReport({ ...record, rounds: [{ ...record.rounds[0], kept: false, bytes: null }] });
+    expect(missed).toContain('<td class="missed">missed</td>');
+    expect(missed).not.toContain('<th scope="col">file</th>');
   });
 
   test("classes that lost most come first", () => {

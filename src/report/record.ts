@@ -1,3 +1,5 @@
+import type { RoundRecord } from "../prune/round.js";
+
 /** What one model costs and how well it does. What was not measured, or does not apply, is null. */
 export interface Measurement {
   /** Share of right answers, 0 to 1. */
@@ -18,18 +20,6 @@ export interface Measurement {
   effectiveMacs: number | null;
   /** Median time of one run, in milliseconds. */
   latencyMs: number | null;
-}
-
-/** One attempt of the loop prune, train, evaluate. */
-export interface RoundRecord {
-  /** Counts from 1. */
-  round: number;
-  /** Share of the prunable weights that are zero after the round, 0 to 1. */
-  sparsity: number;
-  accuracy: number | null;
-  loss: number | null;
-  /** Whether the round kept the target; null where there was none. */
-  kept: boolean | null;
 }
 
 /** The state of training after one step. */

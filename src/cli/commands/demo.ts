@@ -52,5 +52,10 @@ async function run(
   terminal.note(`\n$ ${commandLine(argv)}`);
   const program = new Command("espalier").exitOverride();
   build(program.command(argv[0]), { signal, argv });
-  await program.parseAsync([...argv], { from: "user" });
+  try {
+    await program.parseAsync([...argv], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.code !== "interrupted") throw error;
+    throw new EspalierError(error.code, error.what, { who: error.who, hint: "Start the demo again to go on." });
+  }
 }

@@ -219,7 +219,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       });
       const record: RunRecord = {
         model: basename(path),
-        data: data?.train.name ?? null,
+        data: options.data ?? null,
         date: new Date().toISOString(),
         version: packageVersion(),
         command: commandLine(argv),
