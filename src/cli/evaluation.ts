@@ -20,25 +20,26 @@ export function renderEvaluation(evaluation: Evaluation, data: Dataset, terminal
 /** A wider matrix does not fit on a screen. */
 const mostClasses = 20;
 
-/** Rows are the actual classes, columns the predicted ones, by number; what is never confused is a dot. */
+/**
+ * Rows are the actual classes, columns the predicted ones, by number; classes that do not occur are left out, and what
+ * was never confused is a dot.
+ */
 function renderConfusion(
   confusion: readonly (readonly number[])[],
   { classNames }: Dataset,
   terminal: Terminal,
 ): string {
-  const columns = [
-    { title: "actual \\ predicted" },
-    ...confusion.map((_, i) => ({ title: String(i), align: "right" as const })),
-  ];
-  const rows = confusion.map((row, actual) => [
-    classNames ? `${actual} ${classNames[actual]}` : String(actual),
-    ...row.map((count) => (count === 0 ? "·" : formatCount(count))),
-    renderShare(
-      row[actual],
-      row.reduce((sum, count) => sum + count, 0),
-    ),
+  const sum = (counts: readonly number[]) => counts.reduce((total, count) => total + count, 0);
+  const totals = confusion.map(sum);
+  const predicted = confusion.map((_, column) => sum(confusion.map((row) => row[column])));
+  const shown = [...confusion.keys()].filter((i) => totals[i] > 0 || predicted[i] > 0);
+  const columns = shown.map((i) => ({ title: String(i), align: "right" as const }));
+  const rows = shown.map((actual) => [
+    classNames?.[actual] === undefined ? String(actual) : `${actual} ${classNames[actual]}`,
+    ...shown.map((column) => (confusion[actual][column] === 0 ? "·" : formatCount(confusion[actual][column]))),
+    renderShare(confusion[actual][actual], totals[actual]),
   ]);
-  return renderTable([...columns, { title: "right", align: "right" }], rows, {
+  return renderTable([{ title: "actual \\ predicted" }, ...columns, { title: "right", align: "right" }], rows, {
     strong: (text) => terminal.style("bold", text),
   });
 }

@@ -1,7 +1,8 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, constants as zlib } from "node:zlib";
+import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomStream } from "../../src/base/random.js";
 import { floatTensor, toFloat32 } from "../../src/base/tensor.js";
@@ -125,6 +126,33 @@ test("evaluate counts right answers as a plain loop does", async () => {
   const text = (await espalier(["evaluate", at("lenet.onnx"), "--data", "fashion-mnist-small"])).stdout;
   expect(text).toContain("fashion-mnist-small (test), 2,000 examples");
   expect(text).toMatch(/^9 Ankle boot( +[\d·]+){10} +[\d.]+ %$/m);
+});
+
+test("classes that the data do not have are left out of the matrix", async () => {
+  writeFileSync(at("two.csv"), csv(40).replaceAll(/,[23]$/gm, ",1"));
+  await json(["train", "lenet-300-100", "--data", at("points.csv"), "-o", at("four.onnx"), "--epochs", "1"]);
+  const { code, stdout } = await espalier(["evaluate", at("four.onnx"), "--data", at("two.csv")]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("actual \\ predicted");
+  expect(stdout).not.toContain("undefined");
+  expect(stdout).toMatch(/^1( +[\d·]+)+ +[\d.]+ %$/m);
+});
+
+test("data that do not fit the model end with 1 and a sentence that says what does not", async () => {
+  writeModel(buildNetwork(lenet5, [1, 28, 28], 5, randomStream(1, "weights")), at("five.onnx"));
+  const refused = async (model: string, data: string) => {
+    const { code, stderr } = await espalier(["evaluate", at(model), "--data", at(data)]);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^error: .*\n$/);
+    return stderr;
+  };
+  expect(await refused("lenet.onnx", "points.csv")).toContain("do not fit the model's input 'input' [1,28,28]");
+  for (const name of ["images/cat", "images/dog"]) mkdirSync(at(name), { recursive: true });
+  await sharp({ create: { width: 9, height: 7, channels: 3, background: "red" } }).toFile(at("images/cat/1.png"));
+  expect(await refused("lenet.onnx", "images")).toContain("the class folder 'dog' holds no images");
+  const labels = ["evaluate", at("five.onnx"), "--data", "fashion-mnist-small"];
+  const { code, stderr } = await espalier(labels);
+  expect({ code, stderr }).toEqual({ code: 1, stderr: expect.stringContaining("is out of range: classes are 0 .. 4") });
 });
 
 test("train, then train further: each file runs in both runtimes and learns", async () => {

@@ -54,7 +54,7 @@ test("one-shot without data: exactly as many weights go as asked for, and both r
     "--sparse",
     "--json",
   ]);
-  expect(stderr).toBe("round 1: sparsity 80.00 %\n");
+  expect(stderr).toBe("");
   expect(code).toBe(0);
   expect(stdout.trimEnd()).not.toContain("\n");
   const result = JSON.parse(stdout);
@@ -170,6 +170,7 @@ test("a target that cannot be reached ends with 3", async () => {
   expect(code).toBe(3);
   const kept = await espalier(["prune", lenet, "-o", out(), "--target-size", "30kB", "--sparse", "--force"]);
   expect(kept.code).toBe(0);
+  expect(kept.stderr).toMatch(/^round 1: sparsity \d+\.\d+ %, (29\.9|30\.0) kB, within the target\n$/);
   const { length } = readFileSync(out());
   expect(length).toBeLessThanOrEqual(30_000);
   expect(length).toBeGreaterThan(29_900);
@@ -194,9 +195,7 @@ test("gradual pruning with data, a page about it, and the numbers that it says",
   const data = ["--data", points, "--validation", "0.25", "--batch", "20", "--epochs", "6", "--rate", "0.005"];
   const more = ["--sparsity", "0.9", "--regrow", "--report", report, "--threads", "1", "--json"];
   const { code, stdout, stderr } = await espalier(["prune", smallNet(), "-o", out(), ...data, ...more]);
-  expect(stderr).toMatch(
-    /^(prune-gradual {2}epoch \d\/6 {2}sparsity .*\n){6}round 1: sparsity 90\.00 %, accuracy .*\n$/,
-  );
+  expect(stderr).toMatch(/^(prune-gradual {2}epoch \d\/6 {2}sparsity .*\n){6}$/);
   expect(code).toBe(0);
   const result = JSON.parse(stdout);
   expect(result.before.accuracy).toBeLessThan(0.6);

@@ -194,7 +194,10 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
           terminal.note(phaseLine(epoch, recovery?.epochs ?? 0));
           if (epoch.score !== null && data?.judge?.labelKind === "class") curve.addAccuracy(epoch.score);
         },
-        onRound: (round) => terminal.note(roundLine(round)),
+        onRound(round) {
+          // Without a target there is one round, and the table at the end says how it went.
+          if (round.kept !== null) terminal.note(roundLine(round));
+        },
       });
 
       const saved = await saveModel(result.model, out, {
