@@ -31,41 +31,65 @@ export interface BenchResult extends Sizes {
   macs: number | null;
   /** Those of them that do not multiply by a zero weight. */
   effectiveMacs: number | null;
-  /** Median time of one run, in milliseconds. */
-  latencyMs: number;
+  /** Median time of one run, in milliseconds; like the following null where the model did not run. */
+  latencyMs: number | null;
   /** 95 % of the runs took at most this long, in milliseconds. */
-  p95Ms: number;
+  p95Ms: number | null;
   /** Median of the first model divided by this one's: 2 means twice as fast as the first. */
-  speedup: number;
+  speedup: number | null;
+  /** Why the model did not run on the example inputs, or null. */
+  notRun: string | null;
 }
 
 /**
  * Measures model files side by side: their runs take turns. All are fed made-up inputs, the same where inputs have the
- * same name and dims.
+ * same name and dims. A model that does not run on these is measured but for its speed.
  */
 export async function benchModels(paths: readonly string[], options: BenchOptions): Promise<BenchResult[]> {
   const { engine, threads, shapes = {}, seed } = options;
-  const models = paths.map(readModel);
+  const models = paths.map((path) => readModel(path));
   assertShapesUsed(shapes, models);
-  const results: Omit<BenchResult, "latencyMs" | "p95Ms" | "speedup">[] = [];
+  const measured: { facts: Omit<BenchResult, "latencyMs" | "p95Ms" | "speedup" | "notRun">; loaded: Loaded }[] = [];
   const cases: LatencyCase[] = [];
-  const sessions: Session[] = [];
   try {
     for (const [i, model] of models.entries()) {
       const own = Object.fromEntries(Object.entries(shapes).filter(([name]) => takes(model, name)));
       const { macs, effectiveMacs } = await countLayerCosts(model, { engine, shapes: own, seed });
-      results.push({ model: paths[i], ...(await measureSizes(paths[i], model)), macs, effectiveMacs });
-      const session = await engine.load(modelBytes(model), { threads });
-      sessions.push(session);
-      cases.push({ session, feeds: exampleInputs(model, { shapes: own, seed }) });
+      const sizes = await measureSizes(paths[i], model);
+      const loaded = await loadCase(model, { engine, threads, shapes: own, seed });
+      measured.push({ facts: { model: paths[i], ...sizes, macs, effectiveMacs }, loaded });
+      if (typeof loaded !== "string") cases.push(loaded);
     }
     const latencies = await measureLatency(cases, options);
-    return results.map((result, i) => {
-      const { median, p95, speedup } = latencies[i];
-      return { ...result, latencyMs: median, p95Ms: p95, speedup };
-    });
+    const times = measured.map(({ loaded }) => (typeof loaded === "string" ? null : latencies[cases.indexOf(loaded)]));
+    return measured.map(({ facts, loaded }, i) => ({
+      ...facts,
+      latencyMs: times[i]?.median ?? null,
+      p95Ms: times[i]?.p95 ?? null,
+      speedup: times[0] && times[i] && times[0].median / times[i].median,
+      notRun: typeof loaded === "string" ? loaded : null,
+    }));
   } finally {
-    for (const session of sessions) await session.release();
+    for (const { session } of cases) await session.release();
+  }
+}
+
+/** A model that has been seen to run, or why it does not. */
+type Loaded = LatencyCase | string;
+
+/** A model that has been seen to run, or why it does not. */
+async function loadCase(model: Model, { engine, threads, shapes, seed }: BenchOptions): Promise<LatencyCase | string> {
+  let session: Session | undefined;
+  try {
+    const feeds = exampleInputs(model, { shapes, seed });
+    session = await engine.load(modelBytes(model), { threads });
+    await session.run(feeds);
+    return { session, feeds };
+  } catch (error) {
+    await session?.release();
+    const expected = error instanceof EspalierError && (error.code === "runtime" || error.code === "unsupported");
+    if (!expected) throw error;
+    return error.message;
   }
 }
 

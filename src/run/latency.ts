@@ -21,8 +21,6 @@ export interface Latency {
   median: number;
   /** 95 % of the runs were at most this long. */
   p95: number;
-  /** Median of the first model divided by this one's: 2 means twice as fast as the first. */
-  speedup: number;
 }
 
 /**
@@ -48,12 +46,10 @@ export async function measureLatency(
     }
     onRun?.(warmup + run + 1, warmup + runs);
   }
-  const medians = times.map((list) => quantile(list.sort(), 0.5));
-  return times.map((list, i) => ({
-    median: medians[i],
-    p95: quantile(list, 0.95),
-    speedup: medians[0] / medians[i],
-  }));
+  return times.map((list) => {
+    list.sort();
+    return { median: quantile(list, 0.5), p95: quantile(list, 0.95) };
+  });
 }
 
 /** The value at a share of a sorted list, between two neighbours in proportion: [1, 2, 4] at 0.75 -> 3. */

@@ -82,7 +82,8 @@ export function ortOptions(options: {
 }): InferenceSession.SessionOptions {
   return {
     graphOptimizationLevel: (options.optimization ?? "all") as "all",
-    logSeverityLevel: 3,
+    // What fails comes back as an error; onnxruntime need not print it beside.
+    logSeverityLevel: 4,
     ...(options.threads && { intraOpNumThreads: options.threads, interOpNumThreads: 1 }),
     ...(options.profile && { enableProfiling: true, profileFilePrefix: options.profile }),
   };

@@ -6,8 +6,10 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomStream } from "../../src/base/random.js";
 import { floatTensor, toFloat32 } from "../../src/base/tensor.js";
+import { Builder } from "../../src/graph/builder.js";
 import { constantOf } from "../../src/graph/constant.js";
 import { setConstant } from "../../src/graph/edit.js";
+import { Model } from "../../src/graph/ir.js";
 import { readModel, writeModel } from "../../src/onnx/file.js";
 import { nodeEngine } from "../../src/run/node.js";
 import { webEngine } from "../../src/run/web.js";
@@ -114,6 +116,23 @@ test.each(["node", "web"])("bench measures several models with the %s engine", a
     expect(p95Ms).toBeGreaterThanOrEqual(latencyMs);
     expect(speedup).toBe(models[0].latencyMs / latencyMs);
   }
+});
+
+test("bench tells the size of a model that does not run on made-up inputs, and ends with 1", async () => {
+  const model = new Model(10, 21);
+  const b = new Builder(model.graph);
+  const rows = b.emit("Reshape", [b.input("x", "float", ["n"]), b.ints([2, -1])]);
+  b.output(rows, "y", { dtype: "float", dims: [2, null] });
+  writeModel(model, at("even.onnx"));
+  const args = ["bench", at("even.onnx"), at("lenet.onnx"), "--runs", "2"];
+  const { code, stdout, stderr } = await espalier(args);
+  expect(stderr).toMatch(
+    /^error: .*even\.onnx: it could not be timed: onnxruntime-node stopped: .*--shape input=.*\n$/,
+  );
+  expect(code).toBe(1);
+  expect(stdout).toMatch(/even\.onnx +0 +0 .* – +– +–$/m);
+  expect(stdout).toMatch(/lenet\.onnx +61,706 .* ms +–$/m);
+  expect((await espalier([...args, "--shape", "x=6"])).code).toBe(0);
 });
 
 test("evaluate counts right answers as a plain loop does", async () => {

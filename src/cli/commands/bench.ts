@@ -1,4 +1,5 @@
 import { Option } from "@commander-js/extra-typings";
+import { EspalierError } from "../../base/errors.js";
 import { formatBytes, formatCount, formatMilliseconds, formatShort } from "../../base/format.js";
 import { type BenchResult, benchModels } from "../../report/bench.js";
 import type { Engine } from "../../run/session.js";
@@ -35,6 +36,13 @@ export const benchCommand = defineCommand((command, { signal }) => {
         onRun: (done, total) => terminal.progress("measuring", done, total),
       });
       terminal.result({ engine, threads: threads ?? null, runs, models: results }, () => render(results, terminal));
+      const failed = results.find(({ notRun }) => notRun !== null);
+      if (failed) {
+        throw new EspalierError("runtime", `it could not be timed: ${failed.notRun}`, {
+          who: failed.model,
+          hint: "If it needs inputs of other dims, give them: --shape input=1x3x224x224.",
+        });
+      }
     });
 });
 
@@ -45,7 +53,7 @@ async function engineNamed(name: "node" | "web"): Promise<Engine> {
 }
 
 function render(results: readonly BenchResult[], terminal: Terminal): string {
-  const short = (value: number | null) => (value === null ? "–" : formatShort(value));
+  const known = (value: number | null, format: (value: number) => string) => (value === null ? "–" : format(value));
   const numbers = ["parameters", "not zero", "file", "brotli", "MACs", "effective", "median", "p95", "speed"];
   return renderTable(
     [{ title: "model" }, ...numbers.map((title) => ({ title, align: "right" as const }))],
@@ -55,11 +63,11 @@ function render(results: readonly BenchResult[], terminal: Terminal): string {
       formatCount(result.nonzeros),
       formatBytes(result.bytes),
       formatBytes(result.brotliBytes),
-      short(result.macs),
-      short(result.effectiveMacs),
-      formatMilliseconds(result.latencyMs),
-      formatMilliseconds(result.p95Ms),
-      `${result.speedup.toFixed(2)}x`,
+      known(result.macs, formatShort),
+      known(result.effectiveMacs, formatShort),
+      known(result.latencyMs, formatMilliseconds),
+      known(result.p95Ms, formatMilliseconds),
+      known(result.speedup, (speedup) => `${speedup.toFixed(2)}x`),
     ]),
     { strong: (text) => terminal.style("bold", text) },
   );
