@@ -27,8 +27,11 @@ export interface Gradual {
   /** Steps between two changes of the mask. Default: a hundredth of the phase. */
   every?: number;
   /**
-   * Removed weights are trained on as latent ones, and come back when they have grown larger than weights that are there
-   * (dynamic network surgery; Guo, Yao and Chen, 2016).
+   * Removed weights are trained on as latent ones, and those that have moved most come back (dynamic network surgery; Guo,
+   * Yao and Chen, 2016): at each move of the mask up to 5 % of every layer, falling to none at the end. They come back at
+   * 0, and all latent weights start from 0 again, so that what comes back disturbs nothing and stays only if it grows.
+   * (The latent weights of the paper, kept and put back as they are, grow without ever being felt: with Adam, or SGD at
+   * the rates that fine-tuning needs, they ruin the network.)
    */
   regrow: boolean;
 }

@@ -190,7 +190,7 @@ export class Recovery {
         ...(teacher && { targetsFor: (indices) => ({ teacher: teacher(indices) }) }),
         beforeStep: (current, step, total) => {
           const masks = updateMasks?.(step, total, () => stateOf(current, slices));
-          if (masks) current.mask = maskVector(parameters.size, slices, masks);
+          if (masks) moveMask(current, maskVector(parameters.size, slices, masks));
         },
         ...(evaluation && { validate }),
         onStep,
@@ -249,6 +249,17 @@ function maskVector(size: number, slices: readonly Slice[], masks: readonly Uint
   const vector = new Float32Array(size).fill(1);
   for (const [i, { offset }] of slices.entries()) vector.set(masks[i], offset);
   return vector;
+}
+
+/** Latent weights start from 0 again, those that come back too. */
+function moveMask(trainer: Trainer, mask: Float32Array): void {
+  const { state, program } = trainer;
+  if (program.masking === "latent" && state.mask) {
+    const before = state.mask;
+    const parameters = state.vectors[inputNames.parameters].map((weight, i) => (before[i] && mask[i] ? weight : 0));
+    trainer.state = { ...state, vectors: { ...state.vectors, [inputNames.parameters]: parameters } };
+  }
+  trainer.mask = mask;
 }
 
 function masksIn({ mask }: TrainingState, slices: readonly Slice[]): Uint8Array[] {

@@ -7,6 +7,7 @@ import type { PrunableLayer } from "./layers.js";
 import { chooseMasks } from "./masks.js";
 import { type Gradual, type Procedure, planGradual, type Rounds } from "./procedure.js";
 import type { Phase, Recovery, RecoveryOptions, RunContext } from "./recovery.js";
+import { chooseReturning, countUnits, exchangedShare } from "./regrow.js";
 import { type Selection, scoreLayer } from "./score.js";
 import { restoreSnapshot, type Snapshot, snapshotFrom, takeSnapshot } from "./snapshot.js";
 import { gatherStatistics } from "./statistics.js";
@@ -46,9 +47,6 @@ export interface WorkState {
   /** Of each layer: 1 stays, 0 is gone. */
   masks: readonly Uint8Array[];
 }
-
-/** A removed weight comes back when it is larger than one that is there by this factor, lest masks flicker. */
-const hysteresis = 1.1;
 
 /** A model that is being pruned: it can be taken to a sparsity from wherever it is. */
 export class Work {
@@ -96,10 +94,7 @@ export class Work {
   present(like: Settled): Settled {
     const { pattern } = this.#options.selection;
     const units = this.layers.map((layer) => pattern.unitCount(layer));
-    const gone = this.layers.map((layer, i) => {
-      const present = pattern.unitScores(layer, Float32Array.from(this.#masks[i]));
-      return present.reduce((count, share) => count + Number(share === 0), 0);
-    });
+    const gone = this.layers.map((layer, i) => units[i] - countUnits(layer, pattern, this.#masks[i]));
     const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
     return {
       sparsity: sum(gone) / sum(units),
@@ -165,7 +160,8 @@ export class Work {
         const progress = planGradual(gradual, totalSteps).progressAt(step);
         if (progress === null) return null;
         const { weights, masks, statistics } = read();
-        return this.#choose(goalAt(progress), weights, masks, statistics, regrow);
+        const chosen = this.#choose(goalAt(progress), weights, masks, statistics);
+        return regrow ? this.#exchange(chosen, exchangedShare(progress), weights, masks) : chosen;
       },
     };
     return this.#train(this.#recovery, phase, (steps, totalSteps) => {
@@ -184,23 +180,40 @@ export class Work {
     return this.layers.map(({ value, size }) => sums.get(value) ?? new Float32Array(size));
   }
 
-  /** Which weights stay at the sparsities of `goal`. Unless they may regrow, those that are gone stay gone. */
+  /** Which weights stay at the sparsities of `goal`; those that are gone stay gone. */
   #choose(
     { sparsity, layers }: Settled,
     weights: readonly Float32Array[],
     masks: readonly Uint8Array[],
     statistics: readonly Float32Array[] | null,
-    regrow = false,
   ): Uint8Array[] {
     const { selection, seed } = this.#options;
     const scored = this.layers.map((shape, i) => {
       const layer = { ...shape, sparsity: layers[i] };
-      const state = { layer, weights: weights[i], statistic: statistics?.[i], mask: regrow ? undefined : masks[i] };
-      const result = scoreLayer(state, selection.criterion, seed);
-      if (regrow) for (let w = 0; w < layer.size; w++) if (masks[i][w] === 0) result.scores[w] /= hysteresis;
-      return result;
+      const state = { layer, weights: weights[i], statistic: statistics?.[i], mask: masks[i] };
+      return scoreLayer(state, selection.criterion, seed);
     });
     return chooseMasks(scored, { ...selection, sparsity });
+  }
+
+  /** Exchanges a share of the units that `chosen` keeps in each layer for removed ones, whose weights are latent. */
+  #exchange(
+    chosen: readonly Uint8Array[],
+    share: number,
+    weights: readonly Float32Array[],
+    masks: readonly Uint8Array[],
+  ): Uint8Array[] {
+    const { pattern } = this.#options.selection;
+    const units = this.layers.map((layer) => pattern.unitCount(layer));
+    const gone = this.layers.map((layer, i) => units[i] - countUnits(layer, pattern, chosen[i]));
+    const returning = this.layers.map((layer, i) => {
+      const most = Math.min(Math.floor(share * (units[i] - gone[i])), pattern.capacity(layer) - gone[i]);
+      return chooseReturning(layer, pattern, weights[i], masks[i], most);
+    });
+    const layers = this.layers.map((layer, i) => (gone[i] + countUnits(layer, pattern, returning[i])) / units[i]);
+    const sparsity = layers.reduce((sum, own, i) => sum + own * units[i], 0) / units.reduce((a, b) => a + b, 0);
+    const staying = this.#choose({ sparsity, layers }, weights, masks, null);
+    return staying.map((mask, i) => mask.map((stays, w) => stays | returning[i][w]));
   }
 
   /** @param sparsityAfter sparsity after so many of all steps */
