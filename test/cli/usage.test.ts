@@ -114,7 +114,8 @@ test("no colours and no bars where nobody sees them, and none where NO_COLOR is 
   expect(stdout + stderr).not.toContain("\x1b");
   expect(stderr).toBe("");
   // `script` lends a terminal. On machines that set CI, Node takes a terminal for one without colours.
-  const line = (env: string) => `script -qec "env -u CI -u NO_COLOR -u FORCE_COLOR ${env} $ESPALIER ${args.join(" ")}" /dev/null`;
+  const line = (env: string) =>
+    `script -qec "env -u CI -u NO_COLOR -u FORCE_COLOR ${env} $ESPALIER ${args.join(" ")}" /dev/null`;
   const terminal = (await espalier([], { shell: line("TERM=xterm-256color") })).stdout;
   expect(terminal).toContain("\x1b[1m");
   expect(terminal).toMatch(/evaluating {2}█+/);

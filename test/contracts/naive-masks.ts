@@ -105,11 +105,11 @@ function ranked(byLayer: readonly Unit[][], scope: string, count: number): Unit[
 
 function lamp(units: readonly Unit[]): Unit[] {
   const lowest = Math.min(0, ...units.map((unit) => unit.score));
-  const squares = units.map((unit) => (unit.score - lowest) ** 2).sort((a, b) => b - a);
+  const descending = [...units].sort((a, b) => b.score - a.score || b.index - a.index);
   return units.map((unit) => {
-    const square = (unit.score - lowest) ** 2;
-    const sum = squares.filter((other) => other >= square).reduce((a, b) => a + b, 0);
-    return { ...unit, score: sum > 0 ? Math.fround(square / sum) : 0 };
+    const upwards = descending.slice(0, descending.indexOf(unit) + 1);
+    const sum = upwards.reduce((total, { score }) => total + (score - lowest) ** 2, 0);
+    return { ...unit, score: sum > 0 ? Math.fround((unit.score - lowest) ** 2 / sum) : 0 };
   });
 }
 
