@@ -62,6 +62,20 @@ describe("fit", () => {
     expect(trainer.running.some((value) => value !== 0 && value !== 1)).toBe(true);
   });
 
+  it("shows every example once an epoch, each epoch in another order", async () => {
+    const seen: number[] = [];
+    const targetsFor = (indices: Uint32Array) => {
+      seen.push(...indices);
+      return {};
+    };
+    await fit(await trainerFor(freshModel()), { ...options, epochs: 2, targetsFor });
+    const [first, second] = [seen.slice(0, data.size), seen.slice(data.size)];
+    const all = Array.from({ length: data.size }, (_, i) => i);
+    expect(first.toSorted((a, b) => a - b)).toEqual(all);
+    expect(second.toSorted((a, b) => a - b)).toEqual(all);
+    expect(second).not.toEqual(first);
+  });
+
   it("gives the same bytes after an interruption at any step as without one", async () => {
     const plain = await trainerFor(freshModel());
     const history = await fit(plain, options);

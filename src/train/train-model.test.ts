@@ -12,7 +12,7 @@ import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { evaluate } from "./evaluate.js";
 import { lenet300100 } from "./networks/lenet.js";
-import { buildNetwork } from "./networks/network.js";
+import { buildNetwork, type Network } from "./networks/network.js";
 import { adamW, sgd } from "./optimizers.js";
 import { constantRate, oneCycleRate } from "./rates.js";
 import { type TrainOptions, trainModel } from "./train-model.js";
@@ -149,4 +149,23 @@ test("data that do not fit are refused before anything runs", async () => {
   await expect(trainModel(network(), points(10), base)).rejects.toThrow("10 examples do not fill one batch of 20");
   const fixed = buildNetwork(lenet300100, [3], 4, randomStream(1, "weights"));
   await expect(trainModel(fixed, points(200), base)).rejects.toMatchObject({ code: "bad-data" });
+});
+
+test("the running statistics of batches come back into the model, which then does as well as in training", async () => {
+  const normed: Network = {
+    name: "normed",
+    emit: (layers, input, [features], classes) =>
+      layers.linear("fc", layers.batchNorm("norm", input, features), features, classes),
+  };
+  const fresh = buildNetwork(normed, [4], 4, randomStream(1, "weights"));
+  const data = points(400);
+  const { model } = await trainModel(fresh, data, { ...base, epochs: 6, rate: 0.05, batchNorm: "batch" });
+  // The mean of the first two coordinates is near 1/2, of the others 0; the variance 1/4 + 0.04 and 0.04.
+  for (const [i, mean] of [0.5, 0.5, 0, 0].entries()) {
+    expect(Math.abs(weight(model, "norm.running_mean")[i] - mean)).toBeLessThan(0.1);
+  }
+  for (const [i, variance] of [0.29, 0.29, 0.04, 0.04].entries()) {
+    expect(Math.abs(weight(model, "norm.running_var")[i] - variance)).toBeLessThan(0.05);
+  }
+  expect((await evaluate(model, points(400, "others"), { engine: nodeEngine })).accuracy).toBeGreaterThan(0.95);
 });

@@ -1,0 +1,178 @@
+import { describe, expect, it } from "vitest";
+import { runModel } from "../../test/support/run-model.js";
+import { floatTensor, intTensor, Tensor, toFloat32 } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
+import { Builder } from "../graph/builder.js";
+import { addGraphInput, addGraphOutput, addNode, addValue, createSubgraph, setIrVersion } from "../graph/edit.js";
+import { type Graph, Model, type Value } from "../graph/ir.js";
+import { parseModel } from "../onnx/read.js";
+import { modelBytes } from "../onnx/write.js";
+import { nodeEngine } from "../run/node.js";
+import { inputNames } from "./input-names.js";
+import { gather } from "./layout.js";
+import { crossEntropy } from "./losses.js";
+import { sgd } from "./optimizers.js";
+import { prepareModel, specializeModel } from "./prepare.js";
+import { compileProgram, type Program, type ProgramOptions } from "./program.js";
+import { Trainer } from "./trainer.js";
+
+const x = floatTensor([4, 3], [1, 2, -1, 0, 1, 3, -2, 1, 1, 2, 0, -1]);
+const labels = intTensor([0, 1, 1, 0]);
+const plain: ProgramOptions = { loss: crossEntropy, optimizer: sgd(), batchNorm: "batch", masking: "none" };
+
+/** A model [4, 3] -> [4, 2]. */
+function modelOf(emit: (b: Builder, input: Value) => Value): Model {
+  const model = new Model(10, 21);
+  const b = new Builder(model.graph);
+  addGraphOutput(model.graph, emit(b, b.input("x", "float", ["N", 3])));
+  return model;
+}
+
+const constant = (b: Builder, name: string, dims: readonly number[], values: readonly number[]) =>
+  b.constant(floatTensor(dims, values), name);
+
+const linear = (b: Builder, input: Value) =>
+  b.emit("Gemm", [input, constant(b, "w", [3, 2], [0.5, -1, 1, 0.3, -0.7, 0.2]), constant(b, "c", [2], [0.1, -0.2])]);
+
+const compile = (model: Model, options: Partial<ProgramOptions> = {}): Promise<Program> =>
+  compileProgram(prepareModel(model), { x }, { ...plain, ...options }, nodeEngine);
+
+async function trainerFor(model: Model, options: Partial<ProgramOptions> = {}): Promise<Trainer> {
+  const program = await compile(model, options);
+  const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
+  return Trainer.create(program, options.optimizer ?? plain.optimizer, start, nodeEngine, 1);
+}
+
+const names = ({ parameters }: Program) => parameters.slices.map((slice) => slice.name);
+
+describe("what a program trains", () => {
+  it("leaves a lone number that scales a tensor, and takes the one bias of a one-output layer", async () => {
+    const model = modelOf((b, input) => {
+      const half = b.emit("Mul", [input, constant(b, "half", [], [0.5])]);
+      const one = b.emit("Gemm", [half, constant(b, "w1", [3, 1], [1, 2, 3]), constant(b, "c1", [1], [0.5])]);
+      return b.emit("MatMul", [one, constant(b, "w2", [1, 2], [1, -1])]);
+    });
+    expect(names(await compile(model))).toEqual(["w1", "c1", "w2"]);
+  });
+
+  it("trains a file that lists its weights among the inputs", async () => {
+    const model = modelOf(linear);
+    setIrVersion(model, 3);
+    for (const name of ["w", "c"]) {
+      const value = model.graph.find(name);
+      if (value) addGraphInput(model.graph, value);
+    }
+    const reread = parseModel(modelBytes(model));
+    expect(reread.graph.inputs.map((input) => input.name)).toEqual(["x", "w", "c"]);
+    const prepared = prepareModel(reread);
+    expect(prepared.graph.inputs.map((input) => input.name)).toEqual(["x"]);
+    expect(names(await compile(reread))).toEqual(["w", "c"]);
+    expect(reread.graph.inputs.map((input) => input.name)).toEqual(["x", "w", "c"]);
+  });
+
+  it("counts running statistics that two nodes share once", async () => {
+    const model = modelOf((b, input) => {
+      const [mean, variance] = [constant(b, "mean", [3], [0, 0, 0]), constant(b, "var", [3], [1, 1, 1])];
+      const norm = (value: Value, name: string) => {
+        const [scale, bias] = [constant(b, `${name}.s`, [3], [1, 1, 1]), constant(b, `${name}.b`, [3], [0, 0, 0])];
+        return b.emit("BatchNormalization", [value, scale, bias, mean, variance]);
+      };
+      return linear(b, norm(norm(input, "first"), "second"));
+    });
+    const trainer = await trainerFor(model);
+    expect(trainer.program.running.slices.map((slice) => slice.name)).toEqual(["mean", "var"]);
+    await trainer.step([x], { class: labels }, 0);
+    // 0.9 * 0 + 0.1 * the means of the columns of x, which the first reader sees.
+    const means = [0.025, 0.1, 0.05];
+    for (const [i, mean] of means.entries()) expect(trainer.running[i]).toBeCloseTo(mean, 6);
+  });
+
+  it("computes nothing that nobody reads, such as the Softmax after the logits", async () => {
+    const { bytes } = await compile(modelOf((b, input) => b.emit("Softmax", [linear(b, input)])));
+    const types = [...parseModel(bytes).graph.nodes].map((node) => node.type);
+    expect(types).toContain("LogSoftmax");
+    expect(types).not.toContain("Softmax");
+  });
+});
+
+describe("what a program computes", () => {
+  it("gathers the gradient of removed weights too, whether or not they are trained", async () => {
+    const statistic: ProgramOptions["statistic"] = (_, __, gradient) => gradient;
+    const gathered: Float32Array[] = [];
+    for (const masking of ["frozen", "latent"] as const) {
+      const trainer = await trainerFor(modelOf(linear), { masking, statistic, clipNorm: 1e-3 });
+      trainer.mask = Float32Array.from([1, 0, 1, 0, 1, 0, 1, 1]);
+      await trainer.step([x], { class: labels }, 0);
+      gathered.push(trainer.state.vectors[inputNames.statistic]);
+    }
+    expect([...gathered[0]]).toEqual([...gathered[1]]);
+    for (const removed of [1, 3, 5]) expect(Math.abs(gathered[0][removed])).toBeGreaterThan(0.01);
+  });
+
+  it("stops at a loss that is finite but will not come back", async () => {
+    const trainer = await trainerFor(modelOf(linear));
+    await trainer.step([x], { class: labels }, 0);
+    const good = trainer.state;
+    const { vectors } = good;
+    const far = vectors[inputNames.parameters].map((weight) => weight * -1e6);
+    trainer.state = { ...good, vectors: { ...vectors, [inputNames.parameters]: far } };
+    await expect(trainer.step([x], { class: labels }, 0)).rejects.toThrow(/the loss became \d+.* at step 2/);
+  });
+
+  it("notices weights that the last step made infinite, and goes back", async () => {
+    const trainer = await trainerFor(modelOf(linear));
+    await trainer.step([x], { class: labels }, 0.1);
+    const good = [...trainer.weights];
+    expect(() => trainer.checkFinite()).not.toThrow();
+    await trainer.step([x], { class: labels }, Number.POSITIVE_INFINITY);
+    expect(() => trainer.checkFinite()).toThrow(/no longer finite after step 2/);
+    expect([...trainer.weights]).toEqual(good);
+  });
+});
+
+/** An If in `outer` whose branches are filled by the two functions. */
+function emitIf(
+  outer: Graph,
+  condition: Value,
+  name: string,
+  taken: (body: Builder) => Value,
+  other: (b: Builder) => Value,
+) {
+  const branch = (fill: (body: Builder) => Value, suffix: string) => {
+    const body = createSubgraph(outer, name + suffix);
+    addGraphOutput(body, fill(new Builder(body)));
+    return attr.graph(body);
+  };
+  const output = addValue(outer, name);
+  const attributes = { then_branch: branch(taken, "-then"), else_branch: branch(other, "-else") };
+  addNode(outer, "If", { inputs: [condition], outputs: [output], attributes });
+  return output;
+}
+
+it("inlines an If whose condition becomes known inside the branch of another", async () => {
+  const yes = Tensor.fromArray("bool", [], Uint8Array.of(1));
+  const model = modelOf((b, input) =>
+    emitIf(
+      b.graph,
+      b.constant(yes, "yes"),
+      "outer",
+      (body) => {
+        const twelve = body.emit("Equal", [body.emit("Size", [input]), body.constant(intTensor([12], []), "twelve")]);
+        const inner = (inside: Builder) => inside.emit("Mul", [input, inside.scalar(2)]);
+        return linear(
+          body,
+          emitIf(body.graph, twelve, "inner", inner, (b2) => b2.emit("Neg", [input])),
+        );
+      },
+      (body) => linear(body, input),
+    ),
+  );
+  const prepared = prepareModel(model);
+  await specializeModel(prepared, { x }, nodeEngine);
+  expect([...prepared.graph.nodes].map((node) => node.type)).toEqual(["Mul", "Gemm"]);
+  const [output] = Object.values(await runModel(prepared, { x }));
+  const w = [0.5, -1, 1, 0.3, -0.7, 0.2];
+  const row = Array.from(toFloat32(x).subarray(0, 3), (value) => 2 * value);
+  const first = row.reduce((sum, value, i) => sum + value * w[2 * i], 0.1);
+  expect(toFloat32(output)[0]).toBeCloseTo(first, 5);
+});
