@@ -85,10 +85,7 @@ function layerPolicy(text: string): "keep" | number {
 }
 
 /** Collects `--layer-sparsity 'fc*=0.9'`; commander hands in what earlier ones gave. */
-export function layerSparsities(
-  text: string,
-  before: Readonly<Record<string, number>> | undefined,
-): Record<string, number> {
+function layerSparsities(text: string, before: Readonly<Record<string, number>> | undefined): Record<string, number> {
   const at = text.lastIndexOf("=");
   if (at < 1) throw new InvalidArgumentError("Expected a pattern and a share, such as 'fc*=0.9'.");
   return { ...before, [text.slice(0, at)]: number(text.slice(at + 1)) };

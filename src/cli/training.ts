@@ -6,7 +6,7 @@ import type { PhaseEpoch } from "../prune/work.js";
 import type { EpochRecord } from "../train/fit.js";
 import { crossEntropy, type Loss, meanSquare } from "../train/losses.js";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizers.js";
-import { numberIn } from "./options.js";
+import { numberIn, wholeNumber } from "./options.js";
 
 // Options of the commands that train, and how they become an optimizer.
 
@@ -24,6 +24,9 @@ export const weightDecayOption = new Option(
 export const rateScheduleOption = new Option("--rate-schedule <name>", "how the learning rate moves over the run")
   .choices(["constant", "step", "cosine", "one-cycle", "warm-up-constant", "warm-up-cosine"] as const)
   .default("one-cycle" as const);
+export const batchOption = new Option("--batch <number>", "examples a step (default: 64)").argParser(
+  wholeNumber(1, 1e6),
+);
 export const clipOption = new Option(
   "--clip <norm>",
   "shorten gradients to this Euclidean norm (default: leave them)",

@@ -23,7 +23,7 @@ export function findIdxFile(folder: string, file: IdxFile): string | undefined {
 }
 
 /** Reads an IDX file, packed or not. Throws `io` and `bad-data`. */
-export async function readIdx(path: string): Promise<Tensor> {
+async function readIdx(path: string): Promise<Tensor> {
   const bytes = readWholeFile(path);
   return parseIdx(isGzip(bytes) ? await gunzipWithin(bytes, path) : bytes, path);
 }

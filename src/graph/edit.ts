@@ -117,11 +117,6 @@ function fits(tensor: Tensor, { dtype, dims }: ValueType): boolean {
   );
 }
 
-/** Makes an initializer a plain value again, for example to feed it from outside. */
-export function clearConstant(value: Value): void {
-  (value as Open<Value>).initializer = null;
-}
-
 export function addInitializer(graph: Graph, name: string, tensor: Tensor): Value {
   const value = addValue(graph, name);
   setConstant(value, tensor);

@@ -1,6 +1,7 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
-import { broadcastRule, elementwise, withoutWeights } from "./elementwise.js";
+import { withoutWeights } from "./define.js";
+import { broadcastRule, elementwise } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
 
 // Formulas in terms of the output where that is cheaper; it also lets onnxruntime fuse the activation into the

@@ -1,6 +1,7 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
-import { broadcastRule, elementwise, stopped, withoutWeights } from "./elementwise.js";
+import { withoutWeights } from "./define.js";
+import { broadcastRule, elementwise, stopped } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
 
 const one = (g: GradientContext) => g.scalar(1);

@@ -20,8 +20,14 @@ const randomTypes = new Set([
   "Multinomial",
 ]);
 
+/** Whether the first output is the first input, and no other output is read: Identity, Dropout outside of training. */
+export function handsOn(node: Node): boolean {
+  if (node.domain === "" && node.type === "Identity") return true;
+  return isInferenceDropout(node) && !node.outputs[1]?.isRead;
+}
+
 /** Dropout that hands its input on. Opset 7 to 11 had no other. */
-export function isInferenceDropout(node: Node): boolean {
+function isInferenceDropout(node: Node): boolean {
   if (node.domain !== "" || node.type !== "Dropout") return false;
   const training = node.inputs[2];
   return !training || constantOf(training)?.array[0] === 0;

@@ -66,3 +66,8 @@ export const noWeights = (): readonly WeightInput[] => [];
 
 /** For operators without multiply-accumulates: comparisons, copies, element-wise arithmetic. */
 export const noMacs = (): number => 0;
+
+/** An operator of the standard domain that holds nothing to learn and multiplies nothing up. */
+export function withoutWeights(type: string, gradient: Gradient): OpDefinition {
+  return defineOp({ type, domain: "", gradient, weights: noWeights, learnable: [], macs: noMacs });
+}

@@ -1,5 +1,5 @@
 import type { Value } from "../graph/ir.js";
-import { defineOp, type Gradient, noMacs, noWeights, type OpDefinition, rule, stop } from "./define.js";
+import { type Gradient, type OpDefinition, rule, stop, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
 /**
@@ -45,11 +45,6 @@ export function elementwise(type: string, ...partials: readonly (Partial | Summe
       (g, index, summed) => all[index].after?.(g, summed, ...inputsOf(g)) ?? summed,
     ),
   );
-}
-
-/** An operator of the standard domain that holds nothing to learn and multiplies nothing up. */
-export function withoutWeights(type: string, gradient: Gradient): OpDefinition {
-  return defineOp({ type, domain: "", gradient, weights: noWeights, learnable: [], macs: noMacs });
 }
 
 /** Operators through which no gradient flows, since their outputs are constant wherever they are smooth. */

@@ -1,7 +1,7 @@
 import { floatTensor, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
-import { defineOp, noMacs, noWeights, rule } from "./define.js";
+import { rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 import { expand, shareAmongEqual } from "./reduce.js";
 import { interleave, sample, zeros } from "./sample.js";
@@ -135,14 +135,10 @@ function lpGradient(g: GradientContext, bring: (each: Value) => Value): Value {
 }
 
 function pool(type: string, gradient: (g: GradientContext) => Value) {
-  return defineOp({
+  return withoutWeights(
     type,
-    domain: "",
-    gradient: rule((g) => [gradient(g)]),
-    weights: noWeights,
-    learnable: [],
-    macs: noMacs,
-  });
+    rule((g) => [gradient(g)]),
+  );
 }
 
 export const poolOps = [

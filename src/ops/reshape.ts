@@ -1,19 +1,15 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
-import { defineOp, noMacs, noWeights, rule } from "./define.js";
+import { rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
 // Operators that rearrange all elements of a tensor: the gradient goes back the same way.
 
 function rearrange(type: string, gradient: (g: GradientContext) => Value) {
-  return defineOp({
+  return withoutWeights(
     type,
-    domain: "",
-    gradient: rule((g) => [gradient(g)]),
-    weights: noWeights,
-    learnable: [],
-    macs: noMacs,
-  });
+    rule((g) => [gradient(g)]),
+  );
 }
 
 const restoreDims = (g: GradientContext) => g.reshape(g.gradOf(0), g.dims(g.input(0)));

@@ -1,5 +1,5 @@
-import { none } from "./define.js";
-import { stopped, withoutWeights } from "./elementwise.js";
+import { none, withoutWeights } from "./define.js";
+import { stopped } from "./elementwise.js";
 
 /** Where values come from without following an input smoothly: constants, random numbers, shapes, indices. */
 export const sourceOps = [

@@ -1,7 +1,7 @@
 import { removeNode, replaceUses } from "../graph/edit.js";
-import type { Model, Node } from "../graph/ir.js";
+import type { Model } from "../graph/ir.js";
 import { allGraphs } from "../graph/walk.js";
-import { isInferenceDropout } from "../ops/constancy.js";
+import { handsOn } from "../ops/constancy.js";
 
 /**
  * Removes nodes that hand their input on, in bodies of nodes too: Identity, and Dropout outside of training. Those that
@@ -24,9 +24,4 @@ export function removeIdentities(model: Model): number {
     }
   }
   return removed;
-}
-
-function handsOn(node: Node): boolean {
-  if (node.domain === "" && node.type === "Identity") return true;
-  return isInferenceDropout(node) && !node.outputs[1]?.isRead;
 }

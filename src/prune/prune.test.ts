@@ -127,7 +127,7 @@ describe("gradual", () => {
     expect(history.map(({ sparsity }) => sparsity)).toEqual([7, 15, 23].map((step) => steps[step][1]));
   });
 
-  it("lets weights regrow that have become larger than those that are there", async () => {
+  it("lets removed weights come back, and still ends at the sparsity that was asked for", async () => {
     const goal = { sparsity: 0.8 };
     const plain = await prune(trained, { ...options, procedure: gradual, goal });
     const regrown = await prune(trained, { ...options, procedure: { ...gradual, regrow: true }, goal });

@@ -169,7 +169,7 @@ function diverged(what: string): EspalierError {
 }
 
 /** Parameters times mask. */
-export function effectiveWeights({ vectors, mask }: TrainingState): Float32Array {
+function effectiveWeights({ vectors, mask }: TrainingState): Float32Array {
   const parameters = vectors[inputNames.parameters];
   return mask ? parameters.map((value, i) => value * mask[i]) : parameters;
 }

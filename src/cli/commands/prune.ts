@@ -59,6 +59,7 @@ import { renderSaved } from "../saved.js";
 import { Terminal } from "../terminal.js";
 import {
   batchNormOption,
+  batchOption,
   clipOption,
   momentumOption,
   nesterovOption,
@@ -99,7 +100,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(regrowOption)
     .optionsGroup("Training what stays, with --data:")
     .option("--epochs <number>", "of each phase of training (default: 10 when gradual, else 3)", wholeNumber(0, 1e6))
-    .option("--batch <number>", "examples a step (default: 64)", wholeNumber(1, 1e6))
+    .addOption(batchOption)
     .option(
       "--rate <number>",
       "peak learning rate (default: 0.001)",

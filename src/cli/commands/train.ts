@@ -40,6 +40,7 @@ import { renderSaved } from "../saved.js";
 import { Terminal } from "../terminal.js";
 import {
   batchNormOption,
+  batchOption,
   clipOption,
   epochLine,
   lossFor,
@@ -58,7 +59,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
     .addOption(requiredDataOption)
     .addOption(outOption)
     .option("--epochs <number>", "times that every example is seen", wholeNumber(1, 1e6), 10)
-    .option("--batch <number>", "examples a step (default: 64)", wholeNumber(1, 1e6))
+    .addOption(batchOption)
     .option(
       "--rate <number>",
       "peak learning rate (default: 0.005, with sgd 0.05; a tenth of it for a file)",
