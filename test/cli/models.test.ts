@@ -59,12 +59,12 @@ async function json(args: readonly string[]): Promise<Record<string, unknown>> {
 
 test("inspect counts LeNet-5 as one does by hand", async () => {
   const result = await json(["inspect", at("lenet.onnx")]);
-  // 6 * 25 + 6, 16 * 6 * 25 + 16, 120 * 400 + 120, 84 * 120 + 84, 10 * 84 + 10
-  const parameters = [156, 2416, 48120, 10164, 850];
-  // Output pixels times taps: 28 * 28 * 6 * 25, 10 * 10 * 16 * 150, then the products.
-  const macs = [117_600, 240_000, 48_000, 10_080, 840];
+  // 20 * 25 + 20, 50 * 20 * 25 + 50, 500 * 800 + 500, 10 * 500 + 10
+  const parameters = [520, 25_050, 400_500, 5010];
+  // Output pixels times taps: 24 * 24 * 20 * 25, 8 * 8 * 50 * 500, then the products.
+  const macs = [288_000, 1_600_000, 400_000, 5000];
   expect(result.layers).toMatchObject(
-    ["conv1", "conv2", "fc1", "fc2", "fc3"].map((name, i) => ({ name, parameters: parameters[i], macs: macs[i] })),
+    ["conv1", "conv2", "fc1", "fc2"].map((name, i) => ({ name, parameters: parameters[i], macs: macs[i] })),
   );
   const bytes = readFileSync(at("lenet.onnx"));
   const brotli = brotliCompressSync(bytes, { params: { [zlib.BROTLI_PARAM_QUALITY]: 5 } });
@@ -72,44 +72,44 @@ test("inspect counts LeNet-5 as one does by hand", async () => {
     opsets: { "ai.onnx": 21 },
     inputs: [{ name: "input", dtype: "float", dims: ["batch", 1, 28, 28] }],
     outputs: [{ name: "logits", dtype: "float", dims: ["batch", 10] }],
-    operators: { Relu: 4, Gemm: 3, Conv: 2, MaxPool: 2, Flatten: 1 },
-    parameters: 61_706,
-    nonzeros: 61_706,
-    macs: 416_520,
-    effectiveMacs: 416_520,
+    operators: { Relu: 3, Gemm: 2, Conv: 2, MaxPool: 2, Flatten: 1 },
+    parameters: 431_080,
+    nonzeros: 431_080,
+    macs: 2_293_000,
+    effectiveMacs: 2_293_000,
     macsUnknown: null,
     uncounted: [],
     bytes: bytes.length,
-    training: { parameters: 61_706, blocked: [], refused: null },
+    training: { parameters: 431_080, blocked: [], refused: null },
   });
   expect(Math.abs(Number(result.brotliBytes) - brotli.length)).toBeLessThan(0.001 * brotli.length);
   const { counts, zeros, beyond } = result.histogram as { counts: number[]; zeros: number; beyond: number };
-  expect(counts.reduce((sum, count) => sum + count, zeros + beyond)).toBe(61_706);
+  expect(counts.reduce((sum, count) => sum + count, zeros + beyond)).toBe(431_080);
 });
 
 test("inspect shows zeros, more examples, and one layer's histogram", async () => {
   const result = await json(["inspect", at("zeros.onnx"), "--shape", "input=3x1x28x28", "--layer", "fc1"]);
   expect(result).toMatchObject({
-    parameters: 61_706,
-    nonzeros: 61_706 - 43_200,
-    macs: 3 * 416_520,
-    effectiveMacs: 3 * (416_520 - 43_200),
+    parameters: 431_080,
+    nonzeros: 431_080 - 360_000,
+    macs: 3 * 2_293_000,
+    effectiveMacs: 3 * (2_293_000 - 360_000),
   });
   const { counts, zeros, beyond } = result.histogram as { counts: number[]; zeros: number; beyond: number };
-  expect(zeros).toBe(43_200);
-  expect(counts.reduce((sum, count) => sum + count, zeros + beyond)).toBe(48_120);
+  expect(zeros).toBe(360_000);
+  expect(counts.reduce((sum, count) => sum + count, zeros + beyond)).toBe(400_500);
   const { stdout } = await espalier(["inspect", at("zeros.onnx")]);
-  expect(stdout).toMatch(/^fc1 +Gemm +120x400 +48,120 +4,920 +48,000 +4,800$/m);
-  expect(stdout).toMatch(/^total +61,706 +18,506 +416,520 +373,320$/m);
-  expect(stdout).toContain("10 tensors with 61,706 elements can be trained.");
+  expect(stdout).toMatch(/^fc1 +Gemm +500x800 +400,500 +40,500 +400,000 +40,000$/m);
+  expect(stdout).toMatch(/^total +431,080 +71,080 +2,293,000 +1,933,000$/m);
+  expect(stdout).toContain("8 tensors with 431,080 elements can be trained.");
 });
 
 test.each(["node", "web"])("bench measures several models with the %s engine", async (engine) => {
   const args = ["bench", at("lenet.onnx"), at("zeros.onnx"), "--runs", "3", "--warmup", "1", "--engine", engine];
   const { models } = (await json(args)) as { models: Record<string, number>[] };
   expect(models).toMatchObject([
-    { model: at("lenet.onnx"), nonzeros: 61_706, macs: 416_520, speedup: 1 },
-    { model: at("zeros.onnx"), nonzeros: 18_506, macs: 416_520, effectiveMacs: 373_320 },
+    { model: at("lenet.onnx"), nonzeros: 431_080, macs: 2_293_000, speedup: 1 },
+    { model: at("zeros.onnx"), nonzeros: 71_080, macs: 2_293_000, effectiveMacs: 1_933_000 },
   ]);
   for (const { latencyMs, p95Ms, speedup } of models) {
     expect(latencyMs).toBeGreaterThan(0);
@@ -131,7 +131,7 @@ test("bench tells the size of a model that does not run on made-up inputs, and e
   );
   expect(code).toBe(1);
   expect(stdout).toMatch(/even\.onnx +0 +0 .* – +– +–$/m);
-  expect(stdout).toMatch(/lenet\.onnx +61,706 .* ms +–$/m);
+  expect(stdout).toMatch(/lenet\.onnx +431,080 .* ms +–$/m);
   expect((await espalier([...args, "--shape", "x=6"])).code).toBe(0);
 });
 

@@ -39,8 +39,8 @@ beforeEach(() => {
 });
 afterAll(() => rmSync(models, { recursive: true }));
 
-/** The weights of LeNet-5 that are no biases: 150 + 2400 + 48000 + 10080 + 840. */
-const prunable = 61_470;
+/** The weights of LeNet-5 that are no biases: 500 + 25,000 + 400,000 + 5000. */
+const prunable = 430_500;
 
 test("one-shot without data: exactly as many weights go as asked for, and both runtimes run the sparse file", async () => {
   const before = readFileSync(lenet);
@@ -61,8 +61,8 @@ test("one-shot without data: exactly as many weights go as asked for, and both r
   const zeros = Math.round(0.8 * prunable);
   expect(result).toMatchObject({
     model: "lenet.onnx",
-    before: { accuracy: null, parameters: 61_706, nonzeros: 61_706, macs: 416_520, bytes: before.length },
-    after: { accuracy: null, parameters: 61_706, nonzeros: 61_706 - zeros, macs: 416_520 },
+    before: { accuracy: null, parameters: 431_080, nonzeros: 431_080, macs: 2_293_000, bytes: before.length },
+    after: { accuracy: null, parameters: 431_080, nonzeros: 431_080 - zeros, macs: 2_293_000 },
     rounds: [{ round: 1, sparsity: 0.8, kept: null }],
     saved: { path: out(), checked: ["onnxruntime-node", "onnxruntime-web"], unchecked: [] },
     missed: null,
@@ -154,11 +154,11 @@ test("weights that are NaN are refused by name", async () => {
   const weight = model.graph.find("fc1.weight")!;
   const values = toFloat32(constantOf(weight)!).slice();
   values[5] = Number.NaN;
-  setConstant(weight, floatTensor([120, 400], values));
+  setConstant(weight, floatTensor([500, 800], values));
   const path = join(folder, "nan.onnx");
   writeModel(model, path);
   const { code, stderr } = await espalier(["prune", path, "-o", out(), "--sparsity", "0.5"]);
-  expect(stderr).toContain("fc1.weight: 1 of 48000 weights are NaN or infinite");
+  expect(stderr).toContain("fc1.weight: 1 of 400000 weights are NaN or infinite");
   expect(code).toBe(1);
   expect(existsSync(out())).toBe(false);
 });
