@@ -34,7 +34,7 @@ async function prepare({ network, dims, batch }) {
   );
   const labels = intTensor(Array.from({ length: batch }, () => random.integer(10)));
   const optimizer = adamW();
-  const options = { loss: crossEntropy, optimizer, batchNorm: "batch", masking: "none" };
+  const options = { loss: crossEntropy, optimizer, batchNorm: "batch", masked: false };
   const program = await compileProgram(prepareModel(model), { input: x }, options, nodeEngine);
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
   const trainer = await Trainer.create(program, optimizer, start, nodeEngine, threads);

@@ -90,47 +90,53 @@ function turnedKernel(g: GradientContext, { window: { kernel }, groups, inputs, 
 /**
  * dW as matrix products over the output positions:
  *   dW[o, i, k] = sum over n, l of dY[n, o, l] * X[n, i, l * stride + k * dilation - pad].
- * A copy of X for each kernel position would be im2col. Where the first spatial axis has stride 1, its offset can be
- * moved to dY instead (sum over l of dY[l] X[l + k] = sum over l' of dY[l' - k] X[l']): a 3x3 kernel then needs 3
- * shifted copies of X and 3 of dY, of which the middle ones are the tensors themselves, instead of 9 copies.
+ * A copy of X for each kernel position would be im2col. Along the first spatial axis, where it has stride 1, the offset
+ * can be moved to dY instead (sum over l of dY[l] X[l + k] = sum over l' of dY[l' - k] X[l']): a 3x3 kernel then needs 3
+ * shifted copies of X and 3 of dY, of which the middle ones are the tensors themselves, instead of 9 copies. That does
+ * not pay where dY is much larger than X with its copies (5x5 on one channel of 28x28 with 20 filters: half as fast).
  */
-function weightGradient(g: GradientContext, sizes: ConvSizes): Value {
-  const { window, batch, groups, inputs, outputs, from, to } = sizes;
+function weightGradient(g: GradientContext, { window, batch, groups, inputs, outputs, from, to }: ConvSizes): Value {
   const { kernel, strides, dilations, padBegin } = window;
-  const onGrad = strides[0] === 1;
   const blocks = batch * groups;
-  const shift = (value: Value, dims: number[], axis: number, start: number, step: number, count: number): Value => {
-    const sampled = sample(g, value, dims, axis, start, step, count);
-    dims[axis] = count;
-    return sampled;
-  };
-  const columns: Value[] = [];
-  const axes = kernel.map((_, i) => i).slice(onGrad ? 1 : 0);
-  for (const position of positions(axes.map((axis) => kernel[axis]))) {
+  const offset = (axis: number, k: number) => k * dilations[axis] - padBegin[axis];
+  const concat = (parts: readonly Value[]) =>
+    parts.length === 1 ? parts[0] : g.emit("Concat", parts, { axis: attr.int(1) });
+  const row = product(to.slice(1));
+
+  const columns = positions(kernel.slice(1)).map((position) => {
     const dims = [batch, groups * inputs, ...from];
     let column = g.input(0);
-    for (const [i, axis] of axes.entries()) {
-      const start = position[i] * dilations[axis] - padBegin[axis];
-      column = shift(column, dims, axis + 2, start, strides[axis], to[axis]);
+    for (const [i, k] of position.entries()) {
+      const axis = i + 1;
+      column = sample(g, column, dims, axis + 2, offset(axis, k), strides[axis], to[axis]);
+      dims[axis + 2] = to[axis];
     }
-    columns.push(g.reshape(column, [blocks, inputs, product(dims.slice(2))]));
-  }
-  const rows: Value[] = [];
-  for (let k = 0; k < (onGrad ? kernel[0] : 1); k++) {
-    const dims = [batch, groups * outputs, ...to];
-    const row = onGrad ? shift(g.gradOf(0), dims, 2, padBegin[0] - k * dilations[0], 1, from[0]) : g.gradOf(0);
-    rows.push(g.reshape(row, [blocks, outputs, product(dims.slice(2))]));
-  }
-  const x = columns.length === 1 ? columns[0] : g.emit("Concat", columns, { axis: attr.int(1) });
-  const K = columns.length;
+    return g.reshape(column, [blocks, inputs, from[0], row]);
+  });
+  const shifted = concat(columns);
+  const width = columns.length * inputs;
+
+  const firstAxis = Array.from({ length: kernel[0] }, (_, k) => k);
+  const onGrad = strides[0] === 1 && outputs * from[0] <= 2 * width * to[0];
+  const length = (onGrad ? from[0] : to[0]) * row;
+  const samples = (start: number) => sample(g, shifted, [blocks, width, from[0], row], 2, start, strides[0], to[0]);
+  const x = onGrad ? shifted : concat(firstAxis.map((k) => samples(offset(0, k))));
+  const dims = [batch, groups * outputs, ...to];
+  const rows = onGrad
+    ? firstAxis.map((k) => sample(g, g.gradOf(0), dims, 2, -offset(0, k), 1, from[0]))
+    : [g.gradOf(0)];
+
+  const K = columns.length * (onGrad ? 1 : kernel[0]);
+  const left = g.reshape(x, [blocks, K * inputs, length]);
   // onnxruntime multiplies faster with the larger matrix on the left (144x16 against 16x144: 1.6 times).
   const xLeft = K * inputs >= outputs;
   const transposed = attr.ints([0, 2, 1]);
-  const parts = rows.map((dy) => {
-    const [left, right] = xLeft ? [x, dy] : [dy, x];
-    const each = g.emit("MatMul", [left, g.emit("Transpose", [right], { perm: transposed })]);
-    const dims = xLeft ? [batch, groups, K, inputs, outputs] : [batch, groups, outputs, K, inputs];
-    return g.emit("ReduceSum", [g.reshape(each, dims), g.list([0])], { keepdims: attr.int(rows.length > 1 ? 1 : 0) });
+  const parts = rows.map((grad) => {
+    const right = g.reshape(grad, [blocks, outputs, length]);
+    const [a, b] = xLeft ? [left, right] : [right, left];
+    const each = g.emit("MatMul", [a, g.emit("Transpose", [b], { perm: transposed })]);
+    const split = xLeft ? [batch, groups, K, inputs, outputs] : [batch, groups, outputs, K, inputs];
+    return g.emit("ReduceSum", [g.reshape(each, split), g.list([0])], { keepdims: attr.int(rows.length > 1 ? 1 : 0) });
   });
   const all =
     parts.length === 1

@@ -27,11 +27,11 @@ export interface Gradual {
   /** Steps between two changes of the mask. Default: a hundredth of the phase. */
   every?: number;
   /**
-   * Removed weights are trained on as latent ones, and those that have moved most come back (dynamic network surgery; Guo,
-   * Yao and Chen, 2016): at each move of the mask up to 5 % of every layer, falling to none at the end. They come back at
-   * 0, and all latent weights start from 0 again, so that what comes back disturbs nothing and stays only if it grows.
-   * (The latent weights of the paper, kept and put back as they are, grow without ever being felt: with Adam, or SGD at
-   * the rates that fine-tuning needs, they ruin the network.)
+   * At each move of the mask removed weights come back (dynamic network surgery; Guo, Yao and Chen, 2016), up to 5 % of
+   * every layer, falling to none at the end: those with the largest sum of gradients since the mask last moved (Evci et
+   * al., 2020). They come back at 0, so that they disturb nothing and stay only if they grow.
+   * (The latent weights of the first paper, trained on while removed and put back as they are, grow without ever being
+   * felt: with Adam, or SGD at the rates that fine-tuning needs, they ruin the network.)
    */
   regrow: boolean;
 }

@@ -125,9 +125,9 @@ async function createRecovery(original: Model, options: PruneOptions): Promise<R
   if (!recovery || recovery.epochs === 0) return null;
   const gradual = procedure.kind === "gradual";
   return Recovery.create(original, recovery, options, {
-    masking: gradual && procedure.regrow ? "latent" : "frozen",
     // Between rounds the statistic is gathered on its own.
     statistic: gradual ? selection.criterion.statistic : undefined,
+    gradients: gradual && procedure.regrow,
   });
 }
 

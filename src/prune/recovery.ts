@@ -10,7 +10,6 @@ import { type Evaluation, evaluate } from "../train/evaluate.js";
 import { fingerprintOf } from "../train/fingerprint.js";
 import { type EpochRecord, fit } from "../train/fit.js";
 import { frozenTensors } from "../train/frozen.js";
-import { inputNames } from "../train/input-names.js";
 import { gather, type Slice, scatter, sliceNamed } from "../train/layout.js";
 import { adamW, type Optimizer } from "../train/optimizers.js";
 import type { Program, Statistic } from "../train/program.js";
@@ -78,11 +77,12 @@ export interface Phase {
 
 /** What a phase knows about each layer in the midst of training. */
 export interface PhaseState {
-  /** Latent ones included. */
   weights: readonly Float32Array[];
   masks: readonly Uint8Array[];
   /** Sums of the criterion's statistic since the start of the phase; null without one. */
   statistics: readonly Float32Array[] | null;
+  /** Sums of the gradient since the mask last moved, of removed weights too; null unless gathered for regrowth. */
+  gradients: readonly Float32Array[] | null;
 }
 
 export interface PhaseResult {
@@ -92,10 +92,12 @@ export interface PhaseResult {
   evaluation: Evaluation | null;
 }
 
-/** How removed weights are treated in training, and what is gathered on the way. */
-export interface RecoveryMode {
-  masking: "frozen" | "latent";
+/** What is gathered while training. */
+export interface Gathered {
+  /** Of the criterion. */
   statistic?: Statistic;
+  /** Gradients of removed weights, by which they regrow. */
+  gradients: boolean;
 }
 
 /** A compiled training step for a model, and what it learns from. */
@@ -129,14 +131,17 @@ export class Recovery {
     original: Model,
     options: RecoveryOptions,
     context: RunContext,
-    mode: RecoveryMode,
+    { statistic, gradients }: Gathered,
   ): Promise<Recovery> {
     const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW(), temperature = 4 } = options;
     const teacher = teacherShare(options);
     const kind = data.labelKind ?? answerKind(original);
     const loss = recoveryLoss({ kind, teacher, temperature });
     const frozen = frozenTensors(original, options.freeze ?? []);
-    const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, ...mode };
+    const statistics: Record<string, Statistic> = {};
+    if (statistic) statistics.criterion = statistic;
+    if (gradients) statistics.gradient = (_, __, gradient) => gradient;
+    const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, masked: true, statistics };
     const program = await compileFor(original, data, batchSize, programOptions, context.engine);
     const asked = teacher === 0 ? null : await askTeacher(original, data, kind, context);
     return new Recovery(program, optimizer, options, context, asked);
@@ -167,7 +172,7 @@ export class Recovery {
       scatter(parameters, model.graph, trainer.weights);
       scatter(running, model.graph, trainer.running);
       const masks = masksIn(trainer.state, slices);
-      // Times a mask of 0 a latent weight below 0 is -0.
+      // Times a mask of 0 a step below 0 is -0.
       for (const [i, layer] of phase.layers.entries()) applyMask(layer, masks[i]);
       return masks;
     };
@@ -190,7 +195,9 @@ export class Recovery {
         ...(teacher && { targetsFor: (indices) => ({ teacher: teacher(indices) }) }),
         beforeStep: (current, step, total) => {
           const masks = updateMasks?.(step, total, () => stateOf(current, slices));
-          if (masks) moveMask(current, maskVector(parameters.size, slices, masks));
+          if (!masks) return;
+          current.mask = maskVector(parameters.size, slices, masks);
+          if (current.statistic("gradient")) current.restartStatistic("gradient");
         },
         ...(evaluation && { validate }),
         onStep,
@@ -251,17 +258,6 @@ function maskVector(size: number, slices: readonly Slice[], masks: readonly Uint
   return vector;
 }
 
-/** Latent weights start from 0 again, those that come back too. */
-function moveMask(trainer: Trainer, mask: Float32Array): void {
-  const { state, program } = trainer;
-  if (program.masking === "latent" && state.mask) {
-    const before = state.mask;
-    const parameters = state.vectors[inputNames.parameters].map((weight, i) => (before[i] && mask[i] ? weight : 0));
-    trainer.state = { ...state, vectors: { ...state.vectors, [inputNames.parameters]: parameters } };
-  }
-  trainer.mask = mask;
-}
-
 function masksIn({ mask }: TrainingState, slices: readonly Slice[]): Uint8Array[] {
   return slices.map(({ offset, size }) =>
     mask ? Uint8Array.from(mask.subarray(offset, offset + size)) : new Uint8Array(size).fill(1),
@@ -270,12 +266,15 @@ function masksIn({ mask }: TrainingState, slices: readonly Slice[]): Uint8Array[
 
 function stateOf(trainer: Trainer, slices: readonly Slice[]): PhaseState {
   trainer.checkFinite();
-  const { vectors } = trainer.state;
   const cut = (vector: Float32Array) => slices.map(({ offset, size }) => vector.subarray(offset, offset + size));
-  const sums = vectors[inputNames.statistic];
+  const sums = (name: string) => {
+    const vector = trainer.statistic(name);
+    return vector && cut(vector);
+  };
   return {
-    weights: cut(vectors[inputNames.parameters]),
+    weights: cut(trainer.weights),
     masks: masksIn(trainer.state, slices),
-    statistics: sums ? cut(sums) : null,
+    statistics: sums("criterion"),
+    gradients: sums("gradient"),
   };
 }

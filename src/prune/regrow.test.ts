@@ -3,25 +3,25 @@ import { parsePattern } from "./patterns/parse-pattern.js";
 import { chooseReturning, countUnits, exchangedShare } from "./regrow.js";
 
 const row = { dims: [1, 8], size: 8, outputAxis: 0, inputAxis: 1 };
-const latent = Float32Array.of(0.1, -0.4, 9, 0.2, 0, -9, 0.3, 0.4);
+const gradient = Float32Array.of(0.1, -0.4, 9, 0.2, 0, -9, 0.3, 0.4);
 const mask = Uint8Array.of(0, 0, 1, 0, 0, 1, 0, 0);
 
-it("brings back the removed weights that have moved most, the first of equal ones first", () => {
-  const returning = (most: number) => [...chooseReturning(row, parsePattern("single"), latent, mask, most)];
+it("brings back the removed weights with the largest gradients, the first of equal ones first", () => {
+  const returning = (most: number) => [...chooseReturning(row, parsePattern("single"), gradient, mask, most)];
   expect(returning(0)).toEqual([0, 0, 0, 0, 0, 0, 0, 0]);
   expect(returning(1)).toEqual([0, 1, 0, 0, 0, 0, 0, 0]);
   expect(returning(3)).toEqual([0, 1, 0, 0, 0, 0, 1, 1]);
   expect(returning(-2)).toEqual(returning(0));
 });
 
-it("brings back none that has not moved", () => {
-  const returning = chooseReturning(row, parsePattern("single"), latent, mask, 8);
+it("brings back none without a gradient", () => {
+  const returning = chooseReturning(row, parsePattern("single"), gradient, mask, 8);
   expect([...returning]).toEqual([1, 1, 0, 1, 0, 0, 1, 1]);
 });
 
 it("brings back whole blocks", () => {
   const blocks = Uint8Array.of(0, 0, 1, 1, 0, 0, 0, 0);
-  const returning = chooseReturning(row, parsePattern("1x2"), latent, blocks, 1);
+  const returning = chooseReturning(row, parsePattern("1x2"), gradient, blocks, 1);
   expect([...returning]).toEqual([0, 0, 0, 0, 1, 1, 0, 0]);
   expect(countUnits(row, parsePattern("1x2"), blocks)).toBe(1);
   expect(countUnits(row, parsePattern("single"), blocks)).toBe(2);

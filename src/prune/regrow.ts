@@ -19,7 +19,8 @@ export function countUnits(layer: WeightShape, pattern: Pattern, mask: Uint8Arra
 }
 
 /**
- * Which removed units of a layer come back: those whose latent weights have moved most since they were last at 0.
+ * Which removed units of a layer come back: those that the loss would gain most by, |gradient| (Evci et al., 2020).
+ * @param gradient its sum over some steps, of removed weights too
  * @param mask 1 stays, 0 is gone
  * @param most how many units may come back
  * @returns 1 for the weights that come back
@@ -27,13 +28,13 @@ export function countUnits(layer: WeightShape, pattern: Pattern, mask: Uint8Arra
 export function chooseReturning(
   layer: WeightShape,
   pattern: Pattern,
-  latent: Float32Array,
+  gradient: Float32Array,
   mask: Uint8Array,
   most: number,
 ): Uint8Array {
-  const moved = new Float32Array(latent.length);
-  for (let i = 0; i < latent.length; i++) if (mask[i] === 0) moved[i] = -Math.abs(latent[i]);
-  const scores = pattern.unitScores(layer, moved);
+  const gains = new Float32Array(gradient.length);
+  for (let i = 0; i < gradient.length; i++) if (mask[i] === 0) gains[i] = -Math.abs(gradient[i]);
+  const scores = pattern.unitScores(layer, gains);
   let candidates = 0;
   for (const score of scores) if (score < 0) candidates++;
   const [marks] = markLowest([scores], Math.max(0, Math.min(candidates, most)));

@@ -4,7 +4,6 @@ import type { Dataset } from "../data/dataset.js";
 import type { Model, Value } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
-import { inputNames } from "../train/input-names.js";
 import { gather, sliceNamed } from "../train/layout.js";
 import { crossEntropy, meanSquare } from "../train/losses.js";
 import { sgd } from "../train/optimizers.js";
@@ -44,7 +43,7 @@ export async function gatherStatistics(
   }
   const optimizer = sgd();
   const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
-  const options = { loss, optimizer, batchNorm: "fixed", masking: "none", statistic } as const;
+  const options = { loss, optimizer, batchNorm: "fixed", masked: false, statistics: { sum: statistic } } as const;
   const program = await compileFor(model, data, batchSize, options, engine);
   const { parameters, running } = program;
   const start = { parameters: gather(parameters, model.graph), running: gather(running, model.graph) };
@@ -57,7 +56,8 @@ export async function gatherStatistics(
       await trainer.step(batch.inputs, batch.labels ? { [data.labelKind]: batch.labels } : {}, 0);
       if (++done === batchCount) break;
     }
-    const sums = trainer.state.vectors[inputNames.statistic];
+    const sums = trainer.statistic("sum");
+    if (!sums) throw new Error("the program gathers it");
     return new Map(
       layers.map(({ name, value }) => {
         const { offset, size } = sliceNamed(parameters, name);

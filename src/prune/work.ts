@@ -159,9 +159,9 @@ export class Work {
       updateMasks: (step, totalSteps, read) => {
         const progress = planGradual(gradual, totalSteps).progressAt(step);
         if (progress === null) return null;
-        const { weights, masks, statistics } = read();
+        const { weights, masks, statistics, gradients } = read();
         const chosen = this.#choose(goalAt(progress), weights, masks, statistics);
-        return regrow ? this.#exchange(chosen, exchangedShare(progress), weights, masks) : chosen;
+        return gradients ? this.#exchange(chosen, exchangedShare(progress), weights, masks, gradients) : chosen;
       },
     };
     return this.#train(this.#recovery, phase, (steps, totalSteps) => {
@@ -196,19 +196,20 @@ export class Work {
     return chooseMasks(scored, { ...selection, sparsity });
   }
 
-  /** Exchanges a share of the units that `chosen` keeps in each layer for removed ones, whose weights are latent. */
+  /** Exchanges a share of the units that `chosen` keeps in each layer for removed ones, by their gradients. */
   #exchange(
     chosen: readonly Uint8Array[],
     share: number,
     weights: readonly Float32Array[],
     masks: readonly Uint8Array[],
+    gradients: readonly Float32Array[],
   ): Uint8Array[] {
     const { pattern } = this.#options.selection;
     const units = this.layers.map((layer) => pattern.unitCount(layer));
     const gone = this.layers.map((layer, i) => units[i] - countUnits(layer, pattern, chosen[i]));
     const returning = this.layers.map((layer, i) => {
       const most = Math.min(Math.floor(share * (units[i] - gone[i])), pattern.capacity(layer) - gone[i]);
-      return chooseReturning(layer, pattern, weights[i], masks[i], most);
+      return chooseReturning(layer, pattern, gradients[i], masks[i], most);
     });
     const layers = this.layers.map((layer, i) => (gone[i] + countUnits(layer, pattern, returning[i])) / units[i]);
     const sparsity = layers.reduce((sum, own, i) => sum + own * units[i], 0) / units.reduce((a, b) => a + b, 0);

@@ -6,7 +6,7 @@ export const inputNames = {
   tensor: (name: string) => `train/tensor/${name}`,
   running: "train/running",
   mask: "train/mask",
-  statistic: "train/statistic",
+  statistic: (name: string) => `train/statistic/${name}`,
   target: (kind: TargetKind) => `train/target/${kind}`,
   slot: (name: string) => `train/slot/${name}`,
   scalar: (name: string) => `train/scalar/${name}`,

@@ -23,8 +23,7 @@ import { specializeModel } from "./prepare.js";
 
 /**
  * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
- * flat vector. `weights` are the parameters as the network sees them, masked; `gradient` is that of the loss with
- * respect to them, of removed ones too, neither masked nor clipped.
+ * flat vector. `gradient` is that of the loss with respect to the weights, of removed ones too, not clipped.
  */
 export type Statistic = (builder: Builder, weights: Value, gradient: Value) => Value;
 
@@ -38,13 +37,13 @@ export interface ProgramOptions {
   /** Largest Euclidean norm of the whole gradient; longer ones are shortened to it. */
   clipNorm?: number;
   /**
-   * - "none": every parameter takes part.
-   * - "frozen": the gradient is multiplied by a mask, so that removed weights, being 0, stay 0.
-   * - "latent": the network sees parameters times mask, but all of them are trained, so that removed weights can come
-   *   back (dynamic network surgery; Guo, Yao and Chen, 2016).
+   * After each step the parameters are multiplied by a mask, so that removed weights, being 0, stay 0. The optimizer's
+   * averages see the gradients of removed weights too: one that comes back moves as if it had always been there. (With
+   * averages that begin at 0 Adam's first steps would be up to (1 - beta1) / sqrt(1 - beta2) = 3.2 times too long.)
    */
-  masking: "none" | "frozen" | "latent";
-  statistic?: Statistic;
+  masked: boolean;
+  /** By name; each adds a state vector. */
+  statistics?: Readonly<Record<string, Statistic>>;
 }
 
 /** A vector that one step hands to the next: an input of the program, and the output that replaces it. */
@@ -60,11 +59,9 @@ export interface StateVector {
  */
 export interface Program {
   bytes: Uint8Array;
-  masking: ProgramOptions["masking"];
+  masked: boolean;
   /** Where each trained tensor lies in the vector `inputNames.parameters`. */
   parameters: Layout;
-  /** With latent masking: the output that holds the next parameters times mask. */
-  effectiveOutput: string | null;
   /** Likewise the running means and variances of BatchNormalization; empty when they are fixed. */
   running: Layout;
   state: readonly StateVector[];
@@ -147,12 +144,9 @@ export async function compileProgram(
   const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(1)]]), weights, trace);
   if (gradients.size === 0) throw new EspalierError("unsupported", "the loss does not depend on any trained weight");
   const flat = vector(inputNames.parameters, parameters.size);
-  const mask = options.masking === "none" ? null : vector(inputNames.mask, parameters.size);
-  const latent = options.masking === "latent" ? mask : null;
+  const mask = options.masked ? vector(inputNames.mask, parameters.size) : null;
   const whole = pack(b, weights, parameters, gradients);
-  let gradient = whole;
-  if (mask && !latent) gradient = b.emit("Mul", [gradient, mask]);
-  if (options.clipNorm) gradient = emitClip(b, gradient, options.clipNorm);
+  const gradient = options.clipNorm ? emitClip(b, whole, mask, options.clipNorm) : whole;
 
   const slots = optimizer.slots.map((name) => vector(inputNames.slot(name), parameters.size));
   const scalars = new Map<string, Value>();
@@ -164,28 +158,25 @@ export async function compileProgram(
   const stepped = optimizer.emit({ builder: b, parameters: flat, gradient, slots, scalar });
 
   setGraphOutputs(graph, []);
-  handOn(inputNames.parameters, stepped.parameters, parameters.size);
+  const next = mask ? b.emit("Mul", [stepped.parameters, mask]) : stepped.parameters;
+  handOn(inputNames.parameters, next, parameters.size);
   for (const [i, name] of optimizer.slots.entries()) {
     handOn(inputNames.slot(name), stepped.slots[i], parameters.size);
   }
   if (running) handOn(inputNames.running, running.updated, running.layout.size);
-  if (options.statistic) {
-    const before = vector(inputNames.statistic, parameters.size);
-    const effective = latent ? b.emit("Mul", [flat, latent]) : flat;
-    const after = b.emit("Add", [before, options.statistic(b, effective, whole)]);
-    handOn(inputNames.statistic, after, parameters.size);
+  for (const [name, statistic] of Object.entries(options.statistics ?? {})) {
+    const before = vector(inputNames.statistic(name), parameters.size);
+    const after = b.emit("Add", [before, statistic(b, flat, whole)]);
+    handOn(inputNames.statistic(name), after, parameters.size);
   }
-  const effectiveNext = latent && b.emit("Mul", [stepped.parameters, latent]);
-  const effectiveOutput = effectiveNext && publish(effectiveNext, "float", [parameters.size]);
   const labels = targets.get("class");
   const lossOutput = publish(lossValue, "float", []);
   const hitsOutput = labels ? publish(emitHits(b, output, labels), "float", []) : null;
   // onnxruntime also runs what nobody reads, such as the Softmax after the logits.
   removeDead(model);
   return {
-    masking: options.masking,
+    masked: options.masked,
     parameters,
-    effectiveOutput,
     running: running?.layout ?? layOut([]),
     state,
     inputs,
@@ -226,9 +217,10 @@ function pack(b: Builder, weights: readonly Value[], layout: Layout, gradients: 
   return parts.length === 1 ? parts[0] : b.emit("Concat", parts, { axis: attr.int(0) });
 }
 
-/** gradient * min(1, norm / |gradient|), as PyTorch's clip_grad_norm_. */
-function emitClip(b: Builder, gradient: Value, norm: number): Value {
-  const length = b.emit("ReduceL2", [gradient], { keepdims: attr.int(0) });
+/** gradient * min(1, norm / |gradient|), as PyTorch's clip_grad_norm_; removed weights do not count in the length. */
+function emitClip(b: Builder, gradient: Value, mask: Value | null, norm: number): Value {
+  const counted = mask ? b.emit("Mul", [gradient, mask]) : gradient;
+  const length = b.emit("ReduceL2", [counted], { keepdims: attr.int(0) });
   const shorter = b.emit("Div", [b.scalar(norm), b.emit("Add", [length, b.scalar(1e-6)])]);
   return b.emit("Mul", [gradient, b.emit("Min", [shorter, b.scalar(1)])]);
 }

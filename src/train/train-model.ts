@@ -126,7 +126,7 @@ function compile(model: Model, data: Dataset, options: TrainOptions): Promise<Pr
   const { engine, batchSize, optimizer, freeze = [], batchNorm = "fixed", clipNorm } = options;
   const loss = options.loss ?? (data.labelKind === "class" ? crossEntropy : meanSquare);
   const frozen = frozenTensors(model, freeze);
-  return compileFor(model, data, batchSize, { loss, optimizer, frozen, batchNorm, clipNorm, masking: "none" }, engine);
+  return compileFor(model, data, batchSize, { loss, optimizer, frozen, batchNorm, clipNorm, masked: false }, engine);
 }
 
 /** All that tells runs apart beside program, weights and data: checkpoints of one must not go on as another's. */

@@ -33,8 +33,6 @@ export class Trainer {
   #state: TrainingState;
   /** The newest state that is known to give a finite loss. */
   #good: TrainingState;
-  /** Parameters as the network sees them. */
-  #effective: Float32Array;
   #limit: number | null = null;
 
   private constructor(program: Program, optimizer: Optimizer, session: Session, state: TrainingState) {
@@ -43,7 +41,6 @@ export class Trainer {
     this.#session = session;
     this.#state = state;
     this.#good = state;
-    this.#effective = effectiveWeights(state);
   }
 
   /** Loads the program. `parameters` and `running` are the vectors to start from, as `gather` makes them. */
@@ -60,7 +57,7 @@ export class Trainer {
     vectors[inputNames.parameters] = start.parameters;
     if (program.running.size > 0) vectors[inputNames.running] = start.running;
     const trainer = new Trainer(program, optimizer, session, { step: 0, vectors, mask: null });
-    if (program.masking !== "none") trainer.mask = start.mask ?? new Float32Array(program.parameters.size).fill(1);
+    if (program.masked) trainer.mask = start.mask ?? new Float32Array(program.parameters.size).fill(1);
     return trainer;
   }
 
@@ -72,33 +69,36 @@ export class Trainer {
   set state(state: TrainingState) {
     this.#state = state;
     this.#good = state;
-    this.#effective = effectiveWeights(state);
   }
 
-  /**
-   * Removes and restores weights: 1 keeps, 0 removes. Unless removed weights are trained on as latent ones, they and
-   * the optimizer's memory of them become 0.
-   */
+  /** Removes weights, and lets removed ones be trained again, from 0: 1 keeps, 0 removes. */
   set mask(mask: Float32Array) {
-    const { step, vectors } = this.#state;
-    const { masking, parameters } = this.program;
-    if (masking === "none" || mask.length !== parameters.size) {
+    const { program, weights } = this;
+    if (!program.masked || mask.length !== weights.length) {
       throw new EspalierError(
         "bad-usage",
-        `a mask of ${mask.length} for ${parameters.size} parameters, masking ${masking}`,
+        `a mask of ${mask.length} for ${weights.length} parameters, of a program with${program.masked ? "" : "out"} one`,
       );
     }
-    const cut = (vector: Float32Array) => vector.map((value, i) => (mask[i] === 0 ? 0 : value));
-    const kept = Object.entries(vectors).map(([name, vector]) => [
-      name,
-      masking === "latent" || vector.length !== mask.length || name === inputNames.statistic ? vector : cut(vector),
-    ]);
-    this.state = { step, vectors: Object.fromEntries(kept), mask };
+    const { step, vectors } = this.#state;
+    const cut = weights.map((weight, i) => (mask[i] === 0 ? 0 : weight));
+    this.state = { step, vectors: { ...vectors, [inputNames.parameters]: cut }, mask };
   }
 
-  /** The parameters as the network uses them: masked. */
+  /** The parameters; removed ones are 0, or -0. */
   get weights(): Float32Array {
-    return effectiveWeights(this.#state);
+    return this.#state.vectors[inputNames.parameters];
+  }
+
+  /** Sums of a statistic over the steps so far, laid out as `program.parameters`; null when it is not gathered. */
+  statistic(name: string): Float32Array | null {
+    return this.#state.vectors[inputNames.statistic(name)] ?? null;
+  }
+
+  /** Sums a statistic from here on. */
+  restartStatistic(name: string): void {
+    const vectors = { ...this.#state.vectors, [inputNames.statistic(name)]: new Float32Array(this.weights.length) };
+    this.state = { ...this.#state, vectors };
   }
 
   /** Running statistics of BatchNormalization, laid out as `program.running`. */
@@ -131,7 +131,7 @@ export class Trainer {
     for (const [name, vector] of Object.entries(vectors)) feeds[name] = floatTensor([vector.length], vector);
     if (mask) feeds[inputNames.mask] = floatTensor([mask.length], mask);
     for (const { name, dims, offset, size } of program.parameters.slices) {
-      feeds[inputNames.tensor(name)] = floatTensor(dims, this.#effective.subarray(offset, offset + size));
+      feeds[inputNames.tensor(name)] = floatTensor(dims, this.weights.subarray(offset, offset + size));
     }
 
     const results = await this.#session.run(feeds);
@@ -145,15 +145,12 @@ export class Trainer {
     const next: Record<string, Float32Array> = {};
     for (const { input, output } of program.state) next[input] = toFloat32(results[output]);
     this.#state = { step: step + 1, vectors: next, mask };
-    this.#effective = program.effectiveOutput
-      ? toFloat32(results[program.effectiveOutput])
-      : next[inputNames.parameters];
     return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
   }
 
   /** Throws `diverged` when the newest weights are not finite, having gone back to the last good ones. */
   checkFinite(): void {
-    if (this.#state.vectors[inputNames.parameters].every(Number.isFinite)) return;
+    if (this.weights.every(Number.isFinite)) return;
     const { step } = this.#state;
     this.state = this.#good;
     throw diverged(`a weight is no longer finite after step ${step}`);
@@ -166,10 +163,4 @@ export class Trainer {
 
 function diverged(what: string): EspalierError {
   return new EspalierError("diverged", what, { hint: "Lower the learning rate, or clip the gradient." });
-}
-
-/** Parameters times mask. */
-function effectiveWeights({ vectors, mask }: TrainingState): Float32Array {
-  const parameters = vectors[inputNames.parameters];
-  return mask ? parameters.map((value, i) => value * mask[i]) : parameters;
 }
