@@ -24,7 +24,7 @@ function erkDensities(shapes: readonly number[][], sparsity: number): number[] {
   }
 }
 
-// lenet-5, its convolutions as ONNX has them.
+// LeNet-5 of LeCun et al. (1998), its convolutions as ONNX has them.
 const shapes = [
   [6, 1, 5, 5],
   [16, 6, 5, 5],
