@@ -5,16 +5,20 @@ import { opOf } from "../ops/registry.js";
 /**
  * The constants of the main graph that training may change, in the order in which they are first read: those that
  * their reader's definition calls learnable. A single number that is multiplied or added to a tensor is part of the
- * architecture (a temperature, the 0.5 of a GELU), not a weight; the one bias of a one-output layer is a weight.
+ * architecture (a temperature, the 0.5 of a GELU), not a weight; the one bias of a one-output layer and the one slope of
+ * a PRelu are weights.
  */
 export function learnableConstants(graph: Graph): Value[] {
   const found = new Set<Value>();
   for (const node of graph.nodes) {
     const op = opOf(node);
-    for (const index of op?.learnable ?? []) {
+    const learnable = op?.learnable ?? [];
+    // Where the first input may be a weight too, as in Mul, nothing tells weights from other numbers.
+    const counts = !learnable.includes(0) || hasWeights(node);
+    for (const index of learnable) {
       const value = node.inputs[index];
       const tensor = constantOf(value ?? null);
-      if (value && tensor?.dtype === "float" && (tensor.size > 1 || hasWeights(node))) found.add(value);
+      if (value && tensor?.dtype === "float" && (tensor.size > 1 || counts)) found.add(value);
     }
   }
   return [...found];

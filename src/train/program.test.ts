@@ -46,13 +46,16 @@ async function trainerFor(model: Model, options: Partial<ProgramOptions> = {}): 
 const names = ({ parameters }: Program) => parameters.slices.map((slice) => slice.name);
 
 describe("what a program trains", () => {
-  it("leaves a lone number that scales a tensor, and takes the one bias of a one-output layer", async () => {
+  it("leaves a lone number that scales a tensor, and takes those of a layer and an activation", async () => {
     const model = modelOf((b, input) => {
-      const half = b.emit("Mul", [input, constant(b, "half", [], [0.5])]);
+      const half = b.emit("PRelu", [
+        b.emit("Mul", [input, constant(b, "half", [], [0.5])]),
+        constant(b, "s", [1], [0.1]),
+      ]);
       const one = b.emit("Gemm", [half, constant(b, "w1", [3, 1], [1, 2, 3]), constant(b, "c1", [1], [0.5])]);
       return b.emit("MatMul", [one, constant(b, "w2", [1, 2], [1, -1])]);
     });
-    expect(names(await compile(model))).toEqual(["w1", "c1", "w2"]);
+    expect(names(await compile(model))).toEqual(["s", "w1", "c1", "w2"]);
   });
 
   it("trains a file that lists its weights among the inputs", async () => {
