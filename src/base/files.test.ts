@@ -1,9 +1,18 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { EspalierError } from "./errors.js";
-import { assertWritable, writeFileAtomic, writeFilesAtomic } from "./files.js";
+import { assertWritable, makeFolder, writeFileAtomic, writeFilesAtomic } from "./files.js";
 
 let folder: string;
 beforeEach(() => {
@@ -95,4 +104,18 @@ test("a name as long as the file system allows can be written", () => {
     writeFileAtomic(join(folder, name), [bytes("x")]);
     expect(readFileSync(join(folder, name), "utf8")).toBe("x");
   }
+});
+
+test("folders are made on the way, and it is said which one cannot be", () => {
+  const deep = join(folder, "a", "b", "c");
+  makeFolder(deep);
+  makeFolder(deep);
+  expect(readdirSync(join(folder, "a", "b"))).toEqual(["c"]);
+  writeFileSync(join(folder, "file"), "");
+  const blocked = join(folder, "file", "x");
+  expect(() => makeFolder(blocked)).toThrow(`${join(folder, "file")}: the folder cannot be made: EEXIST`);
+});
+
+test.runIf(existsSync("/proc/self"))("a file system that has no room for folders ends it", () => {
+  expect(() => makeFolder("/proc/espalier/x")).toThrow(/^\/proc\/espalier: the folder cannot be made: ENOENT/);
 });

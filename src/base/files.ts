@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writevSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writevSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EspalierError, messageOf } from "./errors.js";
 
@@ -39,6 +39,23 @@ function kindOf(path: string): "file" | "folder" | null {
     return statSync(path).isDirectory() ? "folder" : "file";
   } catch {
     return null;
+  }
+}
+
+/**
+ * Makes a folder and those that lead to it; one that is there is left as it is. Throws `io`.
+ * Node's own recursive way never returns where a file system refuses new folders with ENOENT, as /proc does.
+ */
+export function makeFolder(path: string): void {
+  if (kindOf(path) === "folder") return;
+  const outer = dirname(path);
+  if (outer !== path) makeFolder(outer);
+  try {
+    mkdirSync(path);
+  } catch (cause) {
+    // Somebody else may have been faster.
+    if (kindOf(path) === "folder") return;
+    throw new EspalierError("io", `the folder cannot be made: ${messageOf(cause)}`, { who: path, cause });
   }
 }
 

@@ -1,8 +1,8 @@
-import { mkdirSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { EspalierError } from "../base/errors.js";
+import { makeFolder } from "../base/files.js";
 import type { RawSplits } from "./array-dataset.js";
 import { readWholeFile } from "./bytes.js";
 import { fetchFile, hashContent } from "./fetch-file.js";
@@ -75,7 +75,7 @@ export async function loadFashionMnist({ log }: { log?: (line: string) => void }
   }
   if (folder === undefined) {
     folder = cache;
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     for (const { name, sha256 } of Object.values(files)) {
       const url = `${home}/${name}`;
       log?.(`fetching ${url}`);

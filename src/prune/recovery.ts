@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { EspalierError } from "../base/errors.js";
+import { makeFolder } from "../base/files.js";
 import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
@@ -224,7 +224,7 @@ export class Recovery {
     const judge = evaluation && [evaluation.name, evaluation.size];
     const facts = [phase.name, phase.facts, epochs, rate, rates, scalars, seed, judge];
     const { parameters, running, mask } = start;
-    mkdirSync(folder, { recursive: true });
+    makeFolder(folder);
     return {
       path: join(folder, `${phase.name}.safetensors`),
       fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),

@@ -29,5 +29,5 @@ test("a folder that cannot be made is one sentence", async () => {
   writeFileSync(join(folder, "out"), "");
   const { code, stderr } = await espalier(["demo"], { cwd: folder });
   expect(code).toBe(1);
-  expect(stderr).toMatch(/^error: out\/demo: cannot be made: .*\n$/);
+  expect(stderr).toMatch(/^error: out: the folder cannot be made: .*\n$/);
 });

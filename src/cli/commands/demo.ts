@@ -1,6 +1,6 @@
-import { mkdirSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
-import { EspalierError, messageOf } from "../../base/errors.js";
+import { EspalierError } from "../../base/errors.js";
+import { makeFolder } from "../../base/files.js";
 import { type CommandBuilder, type CommandContext, defineCommand } from "../command.js";
 import { commandLine } from "../run-facts.js";
 import { Terminal } from "../terminal.js";
@@ -32,11 +32,7 @@ const next = `Look at ${report} in a browser. Then try:
 export const demoCommand = defineCommand((command, context) => {
   command.action(async () => {
     const terminal = new Terminal();
-    try {
-      mkdirSync(folder, { recursive: true });
-    } catch (cause) {
-      throw new EspalierError("io", `cannot be made: ${messageOf(cause)}`, { who: folder, cause });
-    }
+    makeFolder(folder);
     await run(["train", ...training], trainCommand, context, terminal);
     await run(["prune", ...pruning], pruneCommand, context, terminal);
     process.stdout.write(`\n${next}\n`);
