@@ -54,6 +54,14 @@ describe("optimizers follow PyTorch", () => {
     for (const [i, value] of expected.entries()) expect(got[i]).toBeCloseTo(value, 5);
   });
 
+  it("the weight decay of adamW is 0.01 unless said otherwise, of adam 0", () => {
+    const keep = (optimizer: Optimizer) => optimizer.scalars(1, 0.5).keep;
+    expect([adamW(), adamW({ weightDecay: undefined }), adamW({ weightDecay: 0 })].map(keep)).toEqual([
+      0.995, 0.995, 1,
+    ]);
+    expect([adam(), adam({ weightDecay: undefined })].map(keep)).toEqual([1, 1]);
+  });
+
   it("plain sgd is w - rate * g", async () => {
     let w: Float32Array = Float32Array.from([1, -2, 0.5]);
     for (let step = 0; step < 5; step++) w = w.map((value, i) => value - 0.1 * gradientAt(w)[i]);

@@ -22,9 +22,11 @@ export interface Optimizer {
 }
 
 export interface SgdOptions {
+  /** Share of the velocity that each step keeps. Default 0. */
   momentum?: number;
+  /** Looks ahead along the velocity. Default false. */
   nesterov?: boolean;
-  /** L2 penalty, added to the gradient. */
+  /** L2 penalty, added to the gradient. Default 0. */
   weightDecay?: number;
 }
 
@@ -53,20 +55,24 @@ export function sgd({ momentum = 0, nesterov = false, weightDecay = 0 }: SgdOpti
 }
 
 export interface AdamOptions {
+  /** Share of the mean of gradients that each step keeps. Default 0.9. */
   beta1?: number;
+  /** Likewise of the mean of squared gradients. Default 0.999. */
   beta2?: number;
+  /** Added to the root of the mean square. Default 1e-8. */
   epsilon?: number;
+  /** Default 0 for adam, 0.01 for adamW. */
   weightDecay?: number;
 }
 
 /** Adam (Kingma and Ba, 2015); weight decay is an L2 penalty added to the gradient, as in PyTorch's Adam. */
-export function adam(options: AdamOptions = {}): Optimizer {
-  return adamOptimizer("adam", { weightDecay: 0, ...options }, false);
+export function adam({ weightDecay = 0, ...options }: AdamOptions = {}): Optimizer {
+  return adamOptimizer("adam", { weightDecay, ...options }, false);
 }
 
 /** AdamW (Loshchilov and Hutter, 2019): decay acts on the weights, w *= 1 - rate * decay. Default decay 0.01. */
-export function adamW(options: AdamOptions = {}): Optimizer {
-  return adamOptimizer("adamw", { weightDecay: 0.01, ...options }, true);
+export function adamW({ weightDecay = 0.01, ...options }: AdamOptions = {}): Optimizer {
+  return adamOptimizer("adamw", { weightDecay, ...options }, true);
 }
 
 /**
@@ -77,7 +83,7 @@ export function adamW(options: AdamOptions = {}): Optimizer {
  */
 function adamOptimizer(
   name: string,
-  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay = 0 }: AdamOptions,
+  { beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8, weightDecay }: AdamOptions & { weightDecay: number },
   decoupled: boolean,
 ): Optimizer {
   return {
