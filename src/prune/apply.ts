@@ -3,6 +3,7 @@ import { Tensor, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import { setConstant } from "../graph/edit.js";
 import type { PrunableLayer } from "./layers.js";
+import type { Pattern } from "./patterns/pattern.js";
 
 /** How much of a layer is zero. */
 export interface LayerSparsity {
@@ -65,6 +66,15 @@ export function applyMask(layer: PrunableLayer, mask: Uint8Array): void {
   const pruned = elementsOf(tensor).slice();
   for (let i = 0; i < mask.length; i++) if (mask[i] === 0) pruned[i] = 0;
   setConstant(layer.value, Tensor.fromArray(tensor.dtype, tensor.dims, pruned));
+}
+
+/** 1 for the weights that are there, 0 for those of units that are zero altogether. */
+export function presentMask(layer: PrunableLayer, pattern: Pattern): Uint8Array {
+  const means = pattern.unitScores(layer, weightsOf(layer).map(Math.abs));
+  return pattern.spread(
+    layer,
+    Uint8Array.from(means, (mean) => Number(mean === 0)),
+  );
 }
 
 /** Counts the zeros of each layer in the model as it is. */

@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { expect, it } from "vitest";
 import { chooseMasks, type ScoredLayer } from "./masks.js";
 import { allScopes } from "./named.js";
+import { parsePattern } from "./patterns/parse-pattern.js";
 import { single } from "./patterns/single.js";
 import { globalScope } from "./scopes/global.js";
 import { layerScope } from "./scopes/layer.js";
@@ -69,4 +70,22 @@ it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])("refus
   expect(() => chooseMasks(layers, { sparsity: 0.5, scope: layerScope, pattern: single })).toThrow(
     /bad: the score of weight 1 is/,
   );
+});
+
+it("takes a pattern to its end where a group has less than it may keep", () => {
+  const before = { ...layer("a", [9, 9, 9, 5, 1, 2, 4, 3]), mask: Uint8Array.of(0, 0, 0, 1, 1, 1, 1, 1) };
+  for (const scope of allScopes) {
+    const copy = { ...before, scores: before.scores.slice() };
+    const [mask] = chooseMasks([copy], { sparsity: 0.5, scope, pattern: parsePattern("2:4") });
+    expect([...mask]).toEqual([0, 0, 0, 1, 0, 0, 1, 1]);
+  }
+});
+
+it("leaves an empty layer empty", () => {
+  const layers = [{ ...layer("a", [1, 2]), mask: Uint8Array.of(0, 0) }, layer("b", [3, 4])];
+  const masks = chooseMasks(layers, { sparsity: 0.25, scope: globalScope, pattern: single });
+  expect(masks.map((mask) => [...mask])).toEqual([
+    [0, 0],
+    [1, 1],
+  ]);
 });

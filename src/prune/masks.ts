@@ -28,7 +28,8 @@ export interface MaskOptions {
  * Decides which weights stay (1) and which go (0), one mask per layer. Of T units exactly round(sparsity T) go, in every
  * scope: those with the lowest scores; among equal ones those of the layer whose name comes first, and there the first.
  * Layers with a sparsity of their own lose round(sparsity units), the others share the rest of the total.
- * No layer is emptied: its best unit always stays, even if fewer than round(sparsity T) units can go then.
+ * No layer is emptied: its best unit always stays, even if fewer than round(sparsity T) units can go then. What is gone
+ * stays gone, even if more than round(sparsity T) units are.
  * Throws `bad-usage` for a sparsity outside 0 <= s < 1, one that the pattern or the other layers do not allow, and for
  * scores that are not finite.
  */
@@ -40,8 +41,15 @@ export function chooseMasks(layers: readonly ScoredLayer[], { sparsity, scope, p
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
   const units = sum(contenders.map(({ unitScores }) => unitScores.length));
   const wanted = Math.round(sparsity * units) - sum(contenders.map(({ own }) => own ?? 0));
-  assertPossible(wanted, layers, pattern);
-  const count = Math.min(Math.max(wanted, 0), sum(free.map(({ capacity }) => capacity)));
+  assertPossible(wanted, contenders, pattern);
+  // A group of N:M that has less than N left makes up for no other group.
+  const short =
+    pattern.prescribes === null
+      ? 0
+      : sum(free.map(({ layer, capacity }) => Math.max(0, capacity - pattern.capacity(layer))));
+  const least = sum(free.map(({ gone }) => gone));
+  const most = sum(free.map(({ capacity }) => capacity));
+  const count = Math.min(Math.max(wanted + short, least), most);
   const marks = scope.kind === "ranking" ? rank(free, count, scope.rescale) : share(free, count, scope.density);
   const masks: Uint8Array[] = [];
   for (const contender of contenders) {
@@ -59,7 +67,9 @@ interface Contender {
   unitScores: Float32Array;
   /** 1 for units that must stay. */
   locked: Uint8Array;
-  /** How many units may go. */
+  /** How many units are gone already. */
+  gone: number;
+  /** How many units may be gone, those included. */
   capacity: number;
   /** How many go whatever the others do; null where the scope decides. */
   own: number | null;
@@ -85,20 +95,29 @@ function contend(layer: ScoredLayer, index: number, pattern: Pattern): Contender
   let best = 0;
   for (let i = 1; i < unitScores.length; i++) if (unitScores[i] >= unitScores[best]) best = i;
   locked[best] = 1;
-  const capacity = Math.min(pattern.capacity(layer), unitScores.length - 1);
+  let gone = 0;
+  let capacity = 0;
+  for (let i = 0; i < unitScores.length; i++) {
+    if (unitScores[i] === -Infinity) {
+      locked[i] = 0;
+      gone++;
+    }
+    capacity += 1 - locked[i];
+  }
   if (layer.sparsity !== null) assertSparsity(layer.sparsity, name);
-  const own = layer.sparsity === null ? null : Math.min(Math.round(layer.sparsity * unitScores.length), capacity);
-  return { layer, index, unitScores, locked, capacity, own };
+  const wanted = layer.sparsity === null ? null : Math.round(layer.sparsity * unitScores.length);
+  const own = wanted === null ? null : Math.min(Math.max(wanted, gone), capacity);
+  return { layer, index, unitScores, locked, gone, capacity, own };
 }
 
-function assertPossible(wanted: number, layers: readonly ScoredLayer[], pattern: Pattern): void {
-  const free = layers.filter((layer) => layer.sparsity === null);
-  const most = free.reduce((sum, layer) => sum + pattern.capacity(layer), 0);
+function assertPossible(wanted: number, contenders: readonly Contender[], pattern: Pattern): void {
+  const free = contenders.filter(({ own }) => own === null);
+  const most = free.reduce((sum, { layer, gone }) => sum + Math.max(gone, pattern.capacity(layer)), 0);
   // Each layer's own count is rounded, so that the rest may come out half a unit short or over for each.
-  const slack = layers.length - free.length;
+  const slack = contenders.length - free.length;
   if (wanted >= -slack && wanted <= most + slack) return;
   if (slack === 0) {
-    const all = layers.reduce((sum, layer) => sum + pattern.unitCount(layer), 0);
+    const all = contenders.reduce((sum, { unitScores }) => sum + unitScores.length, 0);
     throw new EspalierError("bad-usage", `the pattern ${pattern.name} removes at most ${most} of ${all} weights`, {
       hint: `Ask for a sparsity of at most ${most / all}.`,
     });
@@ -137,10 +156,10 @@ function share(contenders: readonly Contender[], count: number, density: (layer:
   const units = contenders.reduce((sum, { unitScores }) => sum + unitScores.length, 0);
   const kept = apportion(
     units - count,
-    contenders.map(({ layer, unitScores: { length }, capacity }) => ({
+    contenders.map(({ layer, unitScores: { length }, gone, capacity }) => ({
       weight: density(layer) * length,
       least: length - capacity,
-      most: length,
+      most: length - gone,
     })),
   );
   return contenders.map((contender, i) => lowest(contender, contender.unitScores.length - kept[i]));

@@ -24,6 +24,7 @@ import { movement } from "./criteria/movement.js";
 import { randomCriterion } from "./criteria/random.js";
 import { weightGradient } from "./criteria/weight-gradient.js";
 import { pruneOneShot } from "./one-shot.js";
+import type { PruneOptions } from "./options.js";
 import { parsePattern } from "./patterns/parse-pattern.js";
 import type { Gradual, Rounds } from "./procedure.js";
 import { prune } from "./prune.js";
@@ -167,6 +168,30 @@ describe("gradual", () => {
     for (let row = 0; row < 6; row++) {
       for (let column = 0; column < 64; column++) expect(new Set(block(row, column)).size).toBe(1);
     }
+  });
+});
+
+describe("a model that is sparse already", () => {
+  const changes: [string, Partial<PruneOptions>][] = [
+    ["rounds", { goal: { sparsity: 0.5 } }],
+    ["gradual", { procedure: gradual, goal: { sparsity: 0.5 } }],
+    ["a threshold of 0", { goal: { threshold: 0 } }],
+    ["2:4", { goal: null, selection: { ...selection, pattern: parsePattern("2:4") } }],
+    ["movement in layers", { procedure: gradual, selection: { ...selection, criterion: movement, scope: layerScope } }],
+  ];
+  it.each(changes)("gets nothing back: %s", async (_, change) => {
+    const { model: sparse } = await prune(trained, { ...options, recovery: null, goal: { sparsity: 0.9 } });
+    const before = allWeights(sparse);
+    const { model, rounds: done } = await prune(sparse, { ...options, ...change });
+    expect(allWeights(model).every((weight, i) => before[i] !== 0 || weight === 0)).toBe(true);
+    expect(done[0].sparsity).toBeGreaterThanOrEqual(Math.round(0.9 * total) / total);
+  });
+
+  it("stays as sparse when weights regrow", async () => {
+    const { model: sparse } = await prune(trained, { ...options, recovery: null, goal: { sparsity: 0.9 } });
+    const procedure: Gradual = { ...gradual, regrow: true };
+    const { model } = await prune(sparse, { ...options, procedure, goal: { sparsity: 0.5 } });
+    expect(countZeros(model)).toBe(countZeros(sparse));
   });
 });
 

@@ -4,7 +4,7 @@ import type { Model } from "../graph/ir.js";
 import type { Evaluation } from "../train/evaluate.js";
 import { frozenTensors } from "../train/frozen.js";
 import { learnableConstants } from "../train/learnable.js";
-import { settleAmount } from "./amount.js";
+import { type Settled, settleAmount } from "./amount.js";
 import { assertFiniteWeights, type LayerSparsity, measureSparsity, weightsOf } from "./apply.js";
 import { magnitude } from "./criteria/magnitude.js";
 import { type PrunableLayer, prunableLayers } from "./layers.js";
@@ -108,7 +108,7 @@ async function reach(
     return searchSize(work, new SearchRange(work.layers, selection.pattern), { ...goal, onRound });
   }
   const scored = work.layers.map((layer) => scoreLayer({ layer, weights: weightsOf(layer) }, magnitude, 0));
-  const target = settleAmount(goal, scored, selection);
+  const target = atLeast(settleAmount(goal, scored, selection), work);
   try {
     const evaluation = await work.pruneTo(target, "prune");
     const { accuracy, loss } = evaluation ?? { accuracy: null, loss: null };
@@ -118,6 +118,15 @@ async function reach(
     if (error instanceof EspalierError && error.code === "diverged") return { evaluation: null, missed: error };
     throw error;
   }
+}
+
+/** What is gone stays gone: a model that is sparser than was asked for keeps its sparsity. */
+function atLeast(settled: Settled, work: Work): Settled {
+  const present = work.present(settled);
+  return {
+    sparsity: Math.max(settled.sparsity, present.sparsity),
+    layers: settled.layers.map((own, i) => (own === null ? null : Math.max(own, present.layers[i] ?? 0))),
+  };
 }
 
 async function createRecovery(original: Model, options: PruneOptions): Promise<Recovery | null> {

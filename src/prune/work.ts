@@ -2,7 +2,7 @@ import type { Model } from "../graph/ir.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
 import type { EpochRecord } from "../train/fit.js";
 import type { Settled } from "./amount.js";
-import { applyMask, weightsOf } from "./apply.js";
+import { applyMask, presentMask, weightsOf } from "./apply.js";
 import type { PrunableLayer } from "./layers.js";
 import { chooseMasks } from "./masks.js";
 import { type Gradual, type Procedure, planGradual, type Rounds } from "./procedure.js";
@@ -67,13 +67,7 @@ export class Work {
     this.#recovery = recovery;
     this.#options = options;
     const { pattern } = options.selection;
-    this.#masks = layers.map((layer) => {
-      const means = pattern.unitScores(layer, weightsOf(layer).map(Math.abs));
-      return pattern.spread(
-        layer,
-        Uint8Array.from(means, (mean) => Number(mean === 0)),
-      );
-    });
+    this.#masks = layers.map((layer) => presentMask(layer, pattern));
   }
 
   get state(): WorkState {

@@ -4,10 +4,13 @@ import { EspalierError } from "../../src/base/errors.js";
 import { randomStream } from "../../src/base/random.js";
 import { sizeOf } from "../../src/base/tensor.js";
 import type { Criterion } from "../../src/prune/criteria/criterion.js";
+import { randomCriterion } from "../../src/prune/criteria/random.js";
 import { chooseMasks } from "../../src/prune/masks.js";
 import { allCriteria, allSchedules, allScopes } from "../../src/prune/named.js";
 import { parsePattern } from "../../src/prune/patterns/parse-pattern.js";
 import type { Pattern } from "../../src/prune/patterns/pattern.js";
+import { single } from "../../src/prune/patterns/single.js";
+import { layerScope } from "../../src/prune/scopes/layer.js";
 import type { Scope } from "../../src/prune/scopes/scope.js";
 import { type LayerState, scoreLayer } from "../../src/prune/score.js";
 import { naiveMasks, naiveUnits } from "./naive-masks.js";
@@ -149,6 +152,33 @@ describe.each(combinations.map((c) => [`${c.criterion.name}, ${c.scope.name}, ${
         );
       },
     );
+
+    it("brings nothing back, whatever was gone before and however little is asked for", () => {
+      const { pattern } = combination;
+      const earlier = { criterion: randomCriterion, scope: layerScope, pattern: pattern.prescribes ? single : pattern };
+      fc.assert(
+        fc.property(networks, sparsities, sparsities, (network, first, then) => {
+          const states = layersOf(network, combination);
+          const before = masksOf(states, earlier, first);
+          const masked = states.map((state, i) => ({ ...state, mask: before[i] }));
+          const sparsity = allowed(states, combination, then);
+          const after = masksOf(masked, combination, sparsity);
+          const goneIn = (masks: readonly Uint8Array[]) =>
+            states.flatMap(({ layer }, i) =>
+              naiveUnits(layer, pattern.name).filter((unit) => unit.every((weight) => masks[i][weight] === 0)),
+            ).length;
+          for (const [i, mask] of after.entries()) {
+            expect(mask.every((kept, w) => !kept || before[i][w] === 1)).toBe(true);
+            expect(mask.includes(1)).toBe(true);
+          }
+          const units = states.flatMap(({ layer }) => naiveUnits(layer, pattern.name)).length;
+          const wanted = Math.max(Math.round(sparsity * units), goneIn(before));
+          if (pattern.prescribes === null) expect(goneIn(after)).toBe(Math.min(wanted, units - states.length));
+          else expect(goneIn(after)).toBeGreaterThanOrEqual(wanted);
+        }),
+        { numRuns: 15 },
+      );
+    });
 
     it("changes nothing at sparsity 0, and refuses what is no sparsity", () => {
       const states = layersOf(
