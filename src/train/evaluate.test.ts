@@ -15,12 +15,12 @@ import { predict } from "./predict.js";
 const engine = nodeEngine;
 const classes = 8;
 
-/** A model that hands its input [N, 8] on, optionally through an operator, with a free or fixed batch axis. */
-function passThrough(operator: string, batch: number | string = "batch"): Model {
+/** A model that hands its input [N, 8] (or as many scores as given) on, optionally through an operator, with a free or fixed batch axis. */
+function passThrough(operator: string, batch: number | string = "batch", scores = classes): Model {
   const model = new Model(10, 21);
   const builder = new Builder(model.graph);
-  const x = builder.input("x", "float", [batch, classes]);
-  const y = operator === "Identity" ? builder.emit(operator, [x]) : builder.emit(operator, [x], { axis: attr.int(1) });
+  const x = builder.input("x", "float", [batch, scores]);
+  const y = builder.emit(operator, [x], operator.endsWith("Softmax") ? { axis: attr.int(1) } : {});
   addGraphOutput(model.graph, y);
   return model;
 }
@@ -36,6 +36,13 @@ function scored(size: number): { data: Dataset; scores: Float32Array; labels: nu
     labels: intTensor(labels),
   };
   return { data: createArrayDatasets({ train: raw, test: null, classNames: null }, {}).train, scores, labels };
+}
+
+/** Rows of scores with their labels. */
+function rowsOf(rows: readonly (readonly number[])[], labels: readonly number[]): Dataset {
+  const tensor = floatTensor([rows.length, rows[0].length], rows.flat());
+  const raw = { name: "rows", inputs: [{ name: null, tensor }], labels: intTensor(labels) };
+  return createArrayDatasets({ train: raw, test: null, classNames: null }, {}).train;
 }
 
 describe("evaluate", () => {
@@ -60,6 +67,36 @@ describe("evaluate", () => {
     const confusion = Array.from({ length: classes }, () => Array<number>(classes).fill(0));
     for (const [i, label] of labels.entries()) confusion[label][row(i).indexOf(Math.max(...row(i)))]++;
     expect(result.confusion).toEqual(confusion);
+  });
+
+  it("counts ties for the class that comes first alone", async () => {
+    const equal = rowsOf(Array(classes).fill(Array(classes).fill(0.5)), [0, 1, 2, 3, 4, 5, 6, 7]);
+    const { accuracy, top5, confusion } = await evaluate(passThrough("Identity"), equal, { engine });
+    expect([accuracy, top5]).toEqual([1 / 8, 5 / 8]);
+    expect(confusion?.map((counts) => counts[0])).toEqual(Array(classes).fill(1));
+  });
+
+  it.each([0, 3, 7])("takes a row whose score of class %i is NaN for wrong, whatever its label", async (broken) => {
+    const row = [7, 6, 5, 4, 3, 2, 1, 0].with(broken, -1);
+    const rows = rowsOf([...Array<number[]>(classes).fill(row), [0, 0, 0, 0, 0, 0, 0, 9]], [0, 1, 2, 3, 4, 5, 6, 7, 7]);
+    const { accuracy, top5, loss, confusion } = await evaluate(passThrough("Sqrt"), rows, { engine });
+    expect([accuracy, top5, loss]).toEqual([1 / 9, 1 / 9, Number.NaN]);
+    expect(confusion?.flat().reduce((a, b) => a + b)).toBe(1);
+  });
+
+  it("counts confusions of at most 1,000 classes", async () => {
+    const confusionOf = async (count: number) => {
+      const row = Array<number>(count).fill(0).with(-1, 1);
+      const { accuracy, confusion } = await evaluate(
+        passThrough("Identity", "batch", count),
+        rowsOf([row, row], [0, count - 1]),
+        { engine },
+      );
+      expect(accuracy).toBe(0.5);
+      return confusion;
+    };
+    expect((await confusionOf(1000))?.[0][999]).toBe(1);
+    expect(await confusionOf(1001)).toBe(null);
   });
 
   it("runs a model whose batch axis is fixed, the last run filled up", async () => {

@@ -7,7 +7,7 @@ import { type PredictOptions, predict } from "./predict.js";
 /** How well a model does on a dataset. What does not apply is null. */
 export interface Evaluation {
   examples: number;
-  /** Share of examples whose highest score is the right class, 0 to 1. */
+  /** Share of examples whose highest score is the right class, 0 to 1. A row of scores with a NaN among them is wrong. */
   accuracy: number | null;
   /** Share of examples whose class is among the five highest scores; null with five classes or fewer. */
   top5: number | null;
@@ -15,9 +15,14 @@ export interface Evaluation {
   loss: number;
   /** Mean squared error over all elements; null for classes. */
   meanSquare: number | null;
-  /** `confusion[actual][predicted]` counts examples; null for values. */
+  /**
+   * `confusion[actual][predicted]` counts examples, but for those without an answer (a NaN among the scores). Null for
+   * values, and beyond 1,000 classes: 30,000 would take 7 GB.
+   */
   confusion: number[][] | null;
 }
+
+const mostConfused = 1000;
 
 /** Runs the model over a labelled dataset. Throws `bad-data` when its first output and the labels do not fit. */
 export async function evaluate(model: Model, data: Dataset, options: PredictOptions): Promise<Evaluation> {
@@ -34,7 +39,7 @@ export async function evaluate(model: Model, data: Dataset, options: PredictOpti
 
 class ClassTally {
   readonly #classes: number;
-  readonly #confusion: number[][];
+  readonly #confusion: number[][] | null;
   #examples = 0;
   #hits = 0;
   #hits5 = 0;
@@ -43,7 +48,9 @@ class ClassTally {
 
   constructor(data: Dataset) {
     this.#classes = data.classCount ?? 0;
-    this.#confusion = Array.from({ length: this.#classes }, () => Array<number>(this.#classes).fill(0));
+    const classes = this.#classes;
+    this.#confusion =
+      classes > mostConfused ? null : Array.from({ length: classes }, () => Array<number>(classes).fill(0));
   }
 
   add(output: Tensor, labels: Tensor, name: string): void {
@@ -65,6 +72,10 @@ class ClassTally {
   }
 
   #addRow(row: Float32Array, actual: number): void {
+    this.#loss += crossEntropyOf(row, actual);
+    // NaN is neither above nor below anything: a row that has one would count as right by luck.
+    if (row.some(Number.isNaN)) return;
+
     let best = 0;
     let higher = 0;
     for (let c = 0; c < row.length; c++) {
@@ -74,8 +85,7 @@ class ClassTally {
     }
     if (best === actual) this.#hits++;
     if (higher < 5) this.#hits5++;
-    if (best < this.#classes) this.#confusion[actual][best]++;
-    this.#loss += crossEntropyOf(row, actual);
+    if (this.#confusion && best < this.#classes) this.#confusion[actual][best]++;
   }
 
   result(): Evaluation {
