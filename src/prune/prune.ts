@@ -37,7 +37,7 @@ export interface PruneResult {
   untrained: string[];
   /**
    * Null when all went well. `target-not-reached`: the model is the best that was found. `diverged`: it has the last good
-   * weights.
+   * weights; where a size was sought, those before the round that diverged.
    */
   missed: EspalierError | null;
 }

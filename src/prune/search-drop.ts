@@ -1,5 +1,6 @@
 import { EspalierError } from "../base/errors.js";
 import type { Evaluation } from "../train/evaluate.js";
+import { attempt } from "./attempt.js";
 import type { RoundRecord } from "./round.js";
 import type { SearchRange } from "./search-range.js";
 import type { Work, WorkState } from "./work.js";
@@ -30,10 +31,11 @@ export async function searchDrop(
   range: SearchRange,
   { accuracy: before, maxDrop, onRound }: DropOptions,
 ): Promise<{ evaluation: Evaluation | null; missed: EspalierError | null }> {
-  const lowest = before - maxDrop / 100;
+  // In doubles 0.503 - 0.25 / 100 is above 0.5005, which is no drop of more than 0.25 points.
+  const lowest = before - maxDrop / 100 - 1e-9;
   const start = work.state;
-  let held: Attempt | null = null;
-  let closest: Attempt | null = null;
+  let held: Candidate | null = null;
+  let closest: Candidate | null = null;
   let heldDensity = 1 - range.removedIn(work.present(range.target(0))) / range.units;
   let failedDensity: number | null = null;
   for (let round = 1; round <= mostRounds; round++) {
@@ -41,7 +43,7 @@ export async function searchDrop(
     const count = Math.min(range.most, Math.round((1 - density) * range.units));
     const target = range.target(count);
     work.state = held?.state ?? start;
-    const evaluation = await attempt(work, () => work.pruneTo(target, `attempt-${round}`));
+    const { evaluation } = await attempt(work, target, `attempt-${round}`);
     const accuracy = evaluation?.accuracy ?? null;
     const kept = accuracy !== null && accuracy >= lowest;
     onRound({ round, sparsity: target.sparsity, accuracy, loss: evaluation?.loss ?? null, bytes: null, kept });
@@ -61,26 +63,14 @@ export async function searchDrop(
   return { evaluation: best?.evaluation ?? null, missed: held ? null : missedBy(closest, before, maxDrop) };
 }
 
-interface Attempt {
+interface Candidate {
   state: WorkState;
   evaluation: Evaluation | null;
   accuracy: number;
   sparsity: number;
 }
 
-/** An attempt whose training diverges has failed, the search goes on. */
-async function attempt(work: Work, prune: () => Promise<Evaluation | null>): Promise<Evaluation | null> {
-  const { state } = work;
-  try {
-    return await prune();
-  } catch (error) {
-    if (!(error instanceof EspalierError) || error.code !== "diverged") throw error;
-    work.state = state;
-    return null;
-  }
-}
-
-function missedBy(closest: Attempt | null, before: number, maxDrop: number): EspalierError {
+function missedBy(closest: Candidate | null, before: number, maxDrop: number): EspalierError {
   const percent = (share: number) => `${(share * 100).toFixed(2)} %`;
   const best =
     closest && closest.accuracy >= 0

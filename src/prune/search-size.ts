@@ -3,6 +3,7 @@ import type { Model } from "../graph/ir.js";
 import { byteLengthOfPieces } from "../onnx/wire.js";
 import { encodeModel } from "../onnx/write.js";
 import type { Evaluation } from "../train/evaluate.js";
+import { attempt } from "./attempt.js";
 import type { RoundRecord } from "./round.js";
 import type { SearchRange } from "./search-range.js";
 import type { Work } from "./work.js";
@@ -21,6 +22,7 @@ const mostRounds = 5;
  * Prunes until the file is small enough. Its size follows from the number of weights that are left, so that the
  * sparsity is known before anything is trained; where training or a criterion that looks at gradients has shifted
  * weights between layers meanwhile, a further round makes up for it.
+ * More training of the same kind would diverge again: the first round that does is taken back and ends the search.
  * Throws `target-not-reached` when even one weight a layer is too much, `bad-usage` when pruning cannot make the file
  * smaller.
  */
@@ -46,7 +48,12 @@ export async function searchSize(
       if (least > targetSize) throw unreachable(targetSize, least);
     }
     const target = range.target(count);
-    evaluation = await work.pruneTo(target, `attempt-${round}`);
+    const { evaluation: judged, diverged } = await attempt(work, target, `attempt-${round}`);
+    if (diverged) {
+      onRound({ round, sparsity: target.sparsity, accuracy: null, loss: null, bytes: null, kept: false });
+      return { evaluation, missed: diverged };
+    }
+    evaluation = judged;
     bytes = measure(work.model);
     onRound({
       round,

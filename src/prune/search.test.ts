@@ -1,10 +1,11 @@
 import { describe, expect, it } from "vitest";
-import { countZeros, judge, options, selection, total, trainedModel } from "../../test/support/pruning.js";
+import { countZeros, judge, options, recovery, selection, total, trainedModel } from "../../test/support/pruning.js";
 import type { Model } from "../graph/ir.js";
 import { byteLengthOfPieces } from "../onnx/wire.js";
 import { encodeModel, modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { evaluate } from "../train/evaluate.js";
+import { sgd } from "../train/optimizers.js";
 import { defineCriterion } from "./criteria/criterion.js";
 import type { PruneOptions } from "./options.js";
 import { parsePattern } from "./patterns/parse-pattern.js";
@@ -69,6 +70,16 @@ describe("a target for the size of the file", () => {
     // One weight more takes 12 bytes.
     expect(sizeOf(model)).toBeGreaterThan(targetSize - 2 * 12);
     expect(rounds).toMatchObject([{ round: 1, bytes: sizeOf(model), kept: true }]);
+  });
+
+  it("returns the model as it was when training diverges, and says why", async () => {
+    const learning = { ...recovery, optimizer: sgd(), rate: 1e6 };
+    const goal = { targetSize: 12_000, sparse: true };
+    const { model, missed, rounds, before, after } = await prune(trained, { ...options, recovery: learning, goal });
+    expect(missed?.code).toBe("diverged");
+    expect(modelBytes(model)).toEqual(modelBytes(trained));
+    expect(after).toEqual(before);
+    expect(rounds).toMatchObject([{ round: 1, accuracy: null, bytes: null, kept: false }]);
   });
 
   it("does nothing when the file is small enough", async () => {
