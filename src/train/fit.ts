@@ -44,6 +44,8 @@ export interface FitOptions {
   signal?: AbortSignal;
   /** A file that holds the state after the last whole epoch; if it exists the run continues from it. */
   checkpoint?: { path: string; fingerprint: string };
+  /** Receives the records of all epochs, those before a resume too; what is in it also counts when the run fails. */
+  history?: EpochRecord[];
 }
 
 /**
@@ -61,9 +63,9 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
     });
   }
   const totalSteps = stepsPerEpoch * epochs;
-  let progress: Progress = { history: [], best: null };
+  const progress: Progress = { history: options.history ?? [], best: null };
   const saved = checkpoint && readCheckpoint(checkpoint.path, checkpoint.fingerprint);
-  if (saved) progress = restore(trainer, saved);
+  if (saved) restore(trainer, saved, progress);
 
   for (let epoch = progress.history.length + 1; epoch <= epochs && !outOfPatience(progress, options); epoch++) {
     const started = performance.now();
@@ -139,8 +141,9 @@ function save(
 ): void {
   const kept = keepBest ? best : null;
   const vectors = { ...vectorsOf(state), ...(kept && vectorsOf(kept.state, bestPrefix)) };
-  const facts = {
+  const facts: Facts = {
     step: state.step,
+    firstLoss: state.firstLoss,
     history,
     best: kept && { score: kept.score, epoch: kept.epoch, step: kept.state.step },
   };
@@ -156,17 +159,19 @@ function vectorsOf({ vectors, mask }: TrainingState, prefix = ""): Record<string
 
 interface Facts {
   step: number;
+  firstLoss: number | null;
   history: EpochRecord[];
   best: { score: number; epoch: number; step: number } | null;
 }
 
-function restore(trainer: Trainer, { facts, vectors }: Checkpoint): Progress {
-  const { step, history, best } = facts as Facts;
+function restore(trainer: Trainer, { facts, vectors }: Checkpoint, progress: Progress): void {
+  const { step, firstLoss, history, best } = facts as Facts;
   const stateOf = (prefix: string, at: number): TrainingState => {
     const own = Object.entries(vectors).filter(([name]) => name.startsWith(bestPrefix) === (prefix === bestPrefix));
     const { [maskName]: mask, ...rest } = Object.fromEntries(own.map(([name, v]) => [name.slice(prefix.length), v]));
-    return { step: at, vectors: rest, mask: mask ?? null };
+    return { step: at, vectors: rest, mask: mask ?? null, firstLoss };
   };
   trainer.state = stateOf("", step);
-  return { history, best: best && { score: best.score, epoch: best.epoch, state: stateOf(bestPrefix, best.step) } };
+  progress.history.push(...history);
+  progress.best = best && { score: best.score, epoch: best.epoch, state: stateOf(bestPrefix, best.step) };
 }

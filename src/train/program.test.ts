@@ -141,6 +141,31 @@ describe("what a program computes", () => {
     await expect(trainer.step([x], { class: labels }, 0)).rejects.toThrow(/the loss became \d+.* at step 2/);
   });
 
+  it("goes back behind a step that was too long, also when the mask has moved or a sum begun since", async () => {
+    const trainer = await trainerFor(modelOf(linear), { masked: true, statistics: { gradient: gradientOf } });
+    await trainer.step([x], { class: labels }, 0.1);
+    const good = trainer.weights;
+    await trainer.step([x], { class: labels }, -1e9);
+    trainer.mask = mask;
+    trainer.restartStatistic("gradient");
+    await expect(trainer.step([x], { class: labels }, 0.1)).rejects.toMatchObject({ code: "diverged" });
+    expect(trainer.weights).toEqual(good.map((weight, i) => (mask[i] ? weight : 0)));
+    expect(trainer.state.mask).toEqual(mask);
+  });
+
+  it("judges losses by the first one of the run, also after going on from a saved state", async () => {
+    const first = await trainerFor(modelOf(linear));
+    const { loss } = await first.step([x], { class: labels }, 0.1);
+    expect(first.state.firstLoss).toBe(loss);
+    const second = await trainerFor(modelOf(linear));
+    second.state = { ...first.state, firstLoss: 1e9 };
+    const { vectors } = second.state;
+    const far = vectors[inputNames.parameters].map((weight) => weight * -1e6);
+    second.state = { ...second.state, vectors: { ...vectors, [inputNames.parameters]: far } };
+    await expect(second.step([x], { class: labels }, 0)).resolves.toBeDefined();
+    expect(second.state.firstLoss).toBe(1e9);
+  });
+
   it("notices weights that the last step made infinite, and goes back", async () => {
     const trainer = await trainerFor(modelOf(linear));
     await trainer.step([x], { class: labels }, 0.1);

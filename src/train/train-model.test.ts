@@ -14,7 +14,7 @@ import { evaluate } from "./evaluate.js";
 import { lenet300100 } from "./networks/lenet.js";
 import { buildNetwork, type Network } from "./networks/network.js";
 import { adamW, sgd } from "./optimizers.js";
-import { constantRate, oneCycleRate } from "./rates.js";
+import { constantRate, oneCycleRate, type RateSchedule } from "./rates.js";
 import { type TrainOptions, trainModel } from "./train-model.js";
 
 let folder: string;
@@ -143,6 +143,27 @@ test("a run that diverges says at which step, and keeps finite weights", async (
   for (const name of ["fc1.weight", "fc2.weight", "fc3.weight"]) {
     expect(weight(model, name).every(Number.isFinite)).toBe(true);
   }
+});
+
+test("a run that diverges after it was resumed still tells of all its epochs", async () => {
+  const path = join(folder, "checkpoint");
+  // Ten steps an epoch; the 25th is far too long.
+  const spike: RateSchedule = { name: "spike", factor: (step) => (step === 24 ? 1e12 : 1) };
+  const options = { ...base, optimizer: sgd(), rate: 0.01, schedule: spike, epochs: 4 };
+  const controller = new AbortController();
+  const stopping = trainModel(network(), points(200), {
+    ...options,
+    checkpoint: { path, resume: false },
+    signal: controller.signal,
+    onStep: (done) => done === 15 && controller.abort(),
+  });
+  await expect(stopping).rejects.toMatchObject({ code: "interrupted" });
+  const { history, diverged } = await trainModel(network(), points(200), {
+    ...options,
+    checkpoint: { path, resume: true },
+  });
+  expect(diverged?.message).toContain("at step 26");
+  expect(history.map(({ epoch }) => epoch)).toEqual([1, 2]);
 });
 
 test("data that do not fit are refused before anything runs", async () => {

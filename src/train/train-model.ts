@@ -77,16 +77,13 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
     const { accuracy, loss } = await evaluate(trained, examples, { engine, threads, signal: options.signal });
     return accuracy ?? -loss;
   };
-  const seen: EpochRecord[] = [];
+  const history: EpochRecord[] = [];
   try {
-    const history = await fit(trainer, {
+    await fit(trainer, {
       ...options,
       data,
       seed,
-      onEpoch(record) {
-        seen.push(record);
-        options.onEpoch?.(record);
-      },
+      history,
       ...(validation && { validate: () => validate(validation) }),
       checkpoint: checkpoint && {
         path: checkpoint.path,
@@ -98,7 +95,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
   } catch (error) {
     if (!(error instanceof EspalierError) || error.code !== "diverged") throw error;
     update();
-    return { model: trained, history: seen, diverged: error };
+    return { model: trained, history, diverged: error };
   } finally {
     await trainer.release();
   }

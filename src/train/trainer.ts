@@ -14,6 +14,8 @@ export interface TrainingState {
   vectors: Readonly<Record<string, Float32Array>>;
   /** 1 where a parameter takes part, 0 where it is removed; null for programs without a mask. */
   mask: Float32Array | null;
+  /** Loss of the first step, by which later ones are judged; null before it. */
+  firstLoss: number | null;
 }
 
 export interface StepResult {
@@ -31,9 +33,8 @@ export class Trainer {
   readonly optimizer: Optimizer;
   readonly #session: Session;
   #state: TrainingState;
-  /** The newest state that is known to give a finite loss. */
+  /** The newest state that is known to give a loss that will do. Its mask may be older than the current one. */
   #good: TrainingState;
-  #limit: number | null = null;
 
   private constructor(program: Program, optimizer: Optimizer, session: Session, state: TrainingState) {
     this.program = program;
@@ -56,7 +57,7 @@ export class Trainer {
     for (const { input, size } of program.state) vectors[input] = new Float32Array(size);
     vectors[inputNames.parameters] = start.parameters;
     if (program.running.size > 0) vectors[inputNames.running] = start.running;
-    const trainer = new Trainer(program, optimizer, session, { step: 0, vectors, mask: null });
+    const trainer = new Trainer(program, optimizer, session, { step: 0, vectors, mask: null, firstLoss: null });
     if (program.masked) trainer.mask = start.mask ?? new Float32Array(program.parameters.size).fill(1);
     return trainer;
   }
@@ -80,9 +81,9 @@ export class Trainer {
         `a mask of ${mask.length} for ${weights.length} parameters, of a program with${program.masked ? "" : "out"} one`,
       );
     }
-    const { step, vectors } = this.#state;
+    const { vectors } = this.#state;
     const cut = weights.map((weight, i) => (mask[i] === 0 ? 0 : weight));
-    this.state = { step, vectors: { ...vectors, [inputNames.parameters]: cut }, mask };
+    this.#state = { ...this.#state, vectors: { ...vectors, [inputNames.parameters]: cut }, mask };
   }
 
   /** The parameters; removed ones are 0, or -0. */
@@ -98,7 +99,7 @@ export class Trainer {
   /** Sums a statistic from here on. */
   restartStatistic(name: string): void {
     const vectors = { ...this.#state.vectors, [inputNames.statistic(name)]: new Float32Array(this.weights.length) };
-    this.state = { ...this.#state, vectors };
+    this.#state = { ...this.#state, vectors };
   }
 
   /** Running statistics of BatchNormalization, laid out as `program.running`. */
@@ -136,15 +137,15 @@ export class Trainer {
 
     const results = await this.#session.run(feeds);
     const loss = toFloat32(results[program.lossOutput])[0];
-    this.#limit ??= exploded * Math.max(1, Math.abs(loss));
-    if (!(Math.abs(loss) <= this.#limit)) {
-      this.state = this.#good;
+    const firstLoss = this.#state.firstLoss ?? loss;
+    if (!(Math.abs(loss) <= exploded * Math.max(1, Math.abs(firstLoss)))) {
+      this.#goBack();
       throw diverged(`the loss became ${loss} at step ${step + 1}`);
     }
     this.#good = this.#state;
     const next: Record<string, Float32Array> = {};
     for (const { input, output } of program.state) next[input] = toFloat32(results[output]);
-    this.#state = { step: step + 1, vectors: next, mask };
+    this.#state = { step: step + 1, vectors: next, mask, firstLoss };
     return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
   }
 
@@ -152,8 +153,15 @@ export class Trainer {
   checkFinite(): void {
     if (this.weights.every(Number.isFinite)) return;
     const { step } = this.#state;
-    this.state = this.#good;
+    this.#goBack();
     throw diverged(`a weight is no longer finite after step ${step}`);
+  }
+
+  /** To the last good weights, without those that have been removed since. */
+  #goBack(): void {
+    const { mask } = this.#state;
+    this.#state = this.#good;
+    if (mask) this.mask = mask;
   }
 
   async release(): Promise<void> {
