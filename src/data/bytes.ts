@@ -3,6 +3,7 @@ import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { promisify } from "node:util";
 import { gunzip } from "node:zlib";
 import { EspalierError, messageOf } from "../base/errors.js";
+import { readInto } from "../base/read-into.js";
 
 /** The content of a regular file, also beyond the 2 GiB at which `readFile` stops. Throws `io`. */
 export function readWholeFile(path: string): Uint8Array<ArrayBuffer> {
@@ -12,12 +13,7 @@ export function readWholeFile(path: string): Uint8Array<ArrayBuffer> {
     const stat = fstatSync(file);
     if (!stat.isFile()) throw new Error("it is not a regular file");
     const bytes = new Uint8Array(stat.size);
-    let filled = 0;
-    while (filled < bytes.length) {
-      const count = readSync(file, bytes, filled, Math.min(bytes.length - filled, 2 ** 30), null);
-      if (count === 0) throw new Error("the file became shorter while it was read");
-      filled += count;
-    }
+    readInto(file, bytes, 0);
     return bytes;
   } catch (error) {
     throw new EspalierError("io", `cannot read: ${messageOf(error)}`, { who: path, cause: error });

@@ -1,6 +1,7 @@
-import { closeSync, fstatSync, openSync, readSync, realpathSync, type Stats, statSync } from "node:fs";
+import { closeSync, fstatSync, openSync, realpathSync, type Stats, statSync } from "node:fs";
 import { dirname, isAbsolute, relative, resolve, sep } from "node:path";
 import { EspalierError, messageOf, quoted } from "../base/errors.js";
+import { readInto } from "../base/read-into.js";
 import { constants } from "../graph/constant.js";
 import type { Model } from "../graph/ir.js";
 import { type ExternalReader, externalLocation } from "./tensor-proto.js";
@@ -73,7 +74,9 @@ export function externalReader(modelPath: string): ExternalReader {
           },
         );
       }
-      return readRange(file, offset, length);
+      const bytes = new Uint8Array(length);
+      readInto(file, bytes, offset);
+      return bytes;
     } catch (error) {
       throw error instanceof EspalierError ? error : unreadable(location, who, error);
     } finally {
@@ -96,15 +99,4 @@ export function externalFiles(modelPath: string, model: Model): string[] {
 function isInside(path: string, folder: string): boolean {
   const way = relative(folder, path);
   return way !== "" && way !== ".." && !way.startsWith(`..${sep}`) && !isAbsolute(way);
-}
-
-function readRange(file: number, offset: number, length: number): Uint8Array {
-  const bytes = new Uint8Array(length);
-  const limit = 2 ** 30;
-  for (let done = 0; done < length; ) {
-    const count = readSync(file, bytes, done, Math.min(limit, length - done), offset + done);
-    if (count === 0) throw new Error("it ended early");
-    done += count;
-  }
-  return bytes;
 }

@@ -1,6 +1,7 @@
-import { existsSync, readFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, openSync } from "node:fs";
 import { EspalierError, messageOf } from "../base/errors.js";
 import { writeFileAtomic } from "../base/files.js";
+import { readInto } from "../base/read-into.js";
 
 /** A state between two epochs, as kept on disk. */
 export interface Checkpoint {
@@ -35,7 +36,7 @@ export function readCheckpoint(path: string, fingerprint: string): Checkpoint | 
   if (!existsSync(path)) return null;
   let checkpoint: Checkpoint;
   try {
-    checkpoint = parse(readFileSync(path));
+    checkpoint = readParts(path);
   } catch (cause) {
     throw new EspalierError("bad-data", `not a readable checkpoint (${messageOf(cause)})`, {
       who: path,
@@ -52,32 +53,48 @@ export function readCheckpoint(path: string, fingerprint: string): Checkpoint | 
   return checkpoint;
 }
 
+/** The format's own limit. */
+const longestHeader = 100_000_000;
+
 interface Entry {
   dtype: string;
   shape: number[];
   data_offsets: [number, number];
 }
 
-function parse(file: Buffer): Checkpoint {
-  const length = Number(file.readBigUInt64LE(0));
-  if (length > file.byteLength - 8) throw new Error("it ends too early");
-  const header = JSON.parse(file.toString("utf8", 8, 8 + length)) as Record<string, Entry> & {
-    __metadata__: { fingerprint: string; facts: string };
-  };
-  const { __metadata__: metadata, ...entries } = header;
-  const vectors: Record<string, Float32Array> = {};
-  for (const [
-    name,
-    {
-      dtype,
-      shape,
-      data_offsets: [from, to],
-    },
-  ] of Object.entries(entries)) {
-    const bytes = file.subarray(8 + length + from, 8 + length + to);
-    if (dtype !== "F32" || shape.length !== 1 || bytes.byteLength !== shape[0] * 4)
-      throw new Error("it ends too early");
-    vectors[name] = new Float32Array(new Uint8Array(bytes).buffer);
+/**
+ * Reads each vector from its place into its own memory, so that the file is never in memory as a whole: it may have more
+ * than the 2 GiB that `readFile` takes. Entries must follow each other without gaps, as `writeCheckpoint` leaves them:
+ * a damaged header cannot ask for more than the file has.
+ */
+function readParts(path: string): Checkpoint {
+  const file = openSync(path, "r");
+  try {
+    const { size } = fstatSync(file);
+    const prefix = new Uint8Array(8);
+    readInto(file, prefix, 0);
+    const length = Number(new DataView(prefix.buffer).getBigUint64(0, true));
+    if (length > Math.min(size - 8, longestHeader)) throw new Error("it ends too early");
+    const json = Buffer.alloc(length);
+    readInto(file, json, 8);
+    const header = JSON.parse(json.toString()) as Record<string, Entry> & {
+      __metadata__: { fingerprint: string; facts: string };
+    };
+    const { __metadata__: metadata, ...entries } = header;
+    const vectors: Record<string, Float32Array> = {};
+    let end = 0;
+    for (const [name, { dtype, shape, data_offsets }] of Object.entries(entries)) {
+      const [from, to] = data_offsets;
+      const fits =
+        dtype === "F32" && shape.length === 1 && Number.isSafeInteger(shape[0]) && to - from === shape[0] * 4;
+      if (!fits || from !== end || to > size - 8 - length) throw new Error(`'${name}' does not lie where it should`);
+      const vector = new Float32Array(shape[0]);
+      readInto(file, new Uint8Array(vector.buffer), 8 + length + from);
+      vectors[name] = vector;
+      end = to;
+    }
+    return { fingerprint: metadata.fingerprint, facts: JSON.parse(metadata.facts), vectors };
+  } finally {
+    closeSync(file);
   }
-  return { fingerprint: metadata.fingerprint, facts: JSON.parse(metadata.facts), vectors };
 }
