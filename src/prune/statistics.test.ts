@@ -1,6 +1,7 @@
 import { expect, it } from "vitest";
 import { blobs } from "../../test/support/blobs.js";
 import { freshModel, weights } from "../../test/support/pruning.js";
+import { line, regressionModel } from "../../test/support/regression.js";
 import { floatTensor } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import { setConstant } from "../graph/edit.js";
@@ -62,4 +63,16 @@ it("can be stopped", async () => {
   if (!statistic) throw new Error("it asks for one");
   const stopped = gatherStatistics(model, [], statistic, { ...options, signal: AbortSignal.abort() });
   await expect(stopped).rejects.toMatchObject({ code: "interrupted" });
+});
+
+it("takes values [N] for an output [N, 1]", async () => {
+  const model = regressionModel();
+  const layers = prunableLayers(model.graph);
+  const sums = async (labelDims: readonly number[]) => {
+    if (!movement.statistic) throw new Error("it has one");
+    return gatherStatistics(model, layers, movement.statistic, { ...options, data: line(labelDims) });
+  };
+  const column = await sums([64]);
+  expect([...column.values()].some((sum) => sum.some((element) => element !== 0))).toBe(true);
+  expect(column).toEqual(await sums([64, 1]));
 });

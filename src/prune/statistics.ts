@@ -4,6 +4,7 @@ import type { Dataset } from "../data/dataset.js";
 import type { Model, Value } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
+import { labelTargets } from "../train/label-targets.js";
 import { gather, sliceNamed } from "../train/layout.js";
 import { crossEntropy, meanSquare } from "../train/losses.js";
 import { sgd } from "../train/optimizers.js";
@@ -53,7 +54,7 @@ export async function gatherStatistics(
     const order = { batchSize: program.batchSize, seed, shuffle: true, dropLast: true };
     for await (const { batch } of batches(data, order)) {
       if (signal?.aborted) throw new EspalierError("interrupted", "stopped while looking at gradients");
-      await trainer.step(batch.inputs, batch.labels ? { [data.labelKind]: batch.labels } : {}, 0);
+      await trainer.step(batch.inputs, labelTargets(program, data, batch.labels), 0);
       if (++done === batchCount) break;
     }
     const sums = trainer.statistic("sum");

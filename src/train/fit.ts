@@ -3,6 +3,7 @@ import type { Tensor } from "../base/tensor.js";
 import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import { labelTargets } from "./label-targets.js";
 import type { TargetKind } from "./losses.js";
 import type { RateSchedule } from "./rates.js";
 import type { Trainer, TrainingState } from "./trainer.js";
@@ -81,11 +82,8 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       }
       options.beforeStep?.(trainer, step, totalSteps);
       rate = options.rate * options.schedule.factor(step, totalSteps);
-      const result = await trainer.step(
-        batch.inputs,
-        targetsOf(data, batch.labels, options.targetsFor?.(indices)),
-        rate,
-      );
+      const targets = { ...labelTargets(trainer.program, data, batch.labels), ...options.targetsFor?.(indices) };
+      const result = await trainer.step(batch.inputs, targets, rate);
       lossSum += result.loss;
       hits = hits === null || result.hits === null ? null : hits + result.hits;
       step++;
@@ -120,15 +118,6 @@ interface Progress {
 
 function outOfPatience({ history, best }: Progress, { patience }: FitOptions): boolean {
   return patience !== undefined && best !== null && history.length - best.epoch >= patience;
-}
-
-function targetsOf(
-  data: Dataset,
-  labels: Tensor | null,
-  more: Partial<Record<TargetKind, Tensor>> | undefined,
-): Partial<Record<TargetKind, Tensor>> {
-  if (!labels || !data.labelKind) return more ?? {};
-  return { [data.labelKind]: labels, ...more };
 }
 
 const bestPrefix = "best/";

@@ -69,7 +69,7 @@ export interface Program {
   inputs: readonly string[];
   targets: readonly TargetKind[];
   batchSize: number;
-  /** Dims of the output that the loss looks at. */
+  /** Dims of the output that the loss looks at, and so of targets that are values. */
   outputDims: readonly number[];
   lossOutput: string;
   /** Number of right answers in the batch; null without class labels. */
