@@ -6,15 +6,20 @@ import { useBatchStatistics } from "../ops/norm.js";
 import { inputNames } from "./input-names.js";
 import { type Layout, layOut } from "./layout.js";
 
-/** Switches every BatchNormalization to batch statistics; its running ones become state. */
+/**
+ * Switches every BatchNormalization to batch statistics; its running ones become state. Nodes with constants that are not
+ * among `own` keep the statistics that they have.
+ */
 export function trainOnBatches(
   b: Builder,
   behind: ReadonlySet<Value>,
+  own: ReadonlySet<Value>,
   vector: (name: string, size: number) => Value,
 ): { layout: Layout; updated: Value } | null {
   const found = new Map<Value, Value>();
   for (const node of [...b.graph.nodes]) {
     if (!node.outputs.some((output) => output && behind.has(output))) continue;
+    if (node.inputs.some((input) => input?.initializer && !own.has(input))) continue;
     for (const { running, updated } of useBatchStatistics(b, node)) {
       // Nodes that share statistics (a network applied twice): the first reader's batch counts.
       if (running.initializer && !found.has(running)) found.set(running, updated);

@@ -1,6 +1,7 @@
 import { EspalierError, quoted } from "../base/errors.js";
 import { globMatcher } from "../base/glob.js";
 import type { Model } from "../graph/ir.js";
+import { allGraphs } from "../graph/walk.js";
 import { learnableConstants } from "./learnable.js";
 import { prepareModel } from "./prepare.js";
 
@@ -10,7 +11,10 @@ import { prepareModel } from "./prepare.js";
  */
 export function frozenTensors(model: Model, patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => false;
-  const names = learnableConstants(prepareModel(model).graph).map(({ name }) => name);
+  const { graph } = prepareModel(model);
+  // A body may read constants of the main graph: they are trained once the condition of its If is known.
+  const read = [...allGraphs(graph)].flatMap(learnableConstants);
+  const names = [...new Set(read.filter((value) => value.graph === graph).map(({ name }) => name))];
   const matchers = patterns.map((pattern) => {
     const fits = globMatcher(pattern);
     if (names.some(fits)) return fits;

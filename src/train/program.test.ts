@@ -8,6 +8,7 @@ import { type Graph, Model, type Value } from "../graph/ir.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
+import { frozenTensors } from "./frozen.js";
 import { inputNames } from "./input-names.js";
 import { gather } from "./layout.js";
 import { crossEntropy } from "./losses.js";
@@ -222,4 +223,53 @@ it("inlines an If whose condition becomes known inside the branch of another", a
   const row = Array.from(toFloat32(x).subarray(0, 3), (value) => 2 * value);
   const first = row.reduce((sum, value, i) => sum + value * w[2 * i], 0.1);
   expect(toFloat32(output)[0]).toBeCloseTo(first, 5);
+});
+
+describe("an If whose condition is known", () => {
+  const yes = Tensor.fromArray("bool", [], Uint8Array.of(1));
+
+  /** What the taken branch reads lies partly in it, partly around it; the last layer stands after the If. */
+  const branched = () =>
+    modelOf((b, input) => {
+      const around = constant(b, "around", [3, 3], [1, 0, 0, 0, 1, 0, 0, 0, 1]);
+      const taken = (body: Builder) => {
+        const vectors = ["scale", "bias", "mean", "var"].map((name) =>
+          constant(body, `inside.${name}`, [3], name === "var" || name === "scale" ? [1, 1, 1] : [0, 0, 0]),
+        );
+        const product = body.emit("MatMul", [input, constant(body, "inside", [3, 3], [1, 2, 0, 0, 1, 0, 0, 0, 1])]);
+        return body.emit("MatMul", [body.emit("BatchNormalization", [product, ...vectors]), around]);
+      };
+      const through = emitIf(b.graph, b.constant(yes, "yes"), "if", taken, (body) => body.emit("Neg", [input]));
+      return linear(b, through);
+    });
+
+  it("trains the constants of the main graph, those that a branch reads too, and none of a branch", async () => {
+    for (const batchNorm of ["fixed", "batch"] as const) {
+      const model = branched();
+      const trainer = await trainerFor(model, { batchNorm });
+      expect(names(trainer.program)).toEqual(["around", "w", "c"]);
+      expect(trainer.program.running.slices).toEqual([]);
+      const { loss } = await trainer.step([x], { class: labels }, 0.1);
+      const before = gather(trainer.program.parameters, model.graph);
+      expect(trainer.weights.every((weight, i) => weight !== before[i])).toBe(true);
+      expect((await trainer.step([x], { class: labels }, 0)).loss).toBeLessThan(loss);
+    }
+  });
+
+  it("is no reason to take a name in a branch for one of the main graph", async () => {
+    // Bodies may hide names of the graph around them; this one is no longer used there when the branch comes out.
+    const model = modelOf((b, input) => {
+      const hidden = b.emit("MatMul", [input, constant(b, "same", [3, 1], [1, 2, 3])]);
+      const taken = (body: Builder) => body.emit("Mul", [input, body.constant(floatTensor([3], [1, 2, 3]), "same")]);
+      const other = (body: Builder) => body.emit("Add", [input, hidden]);
+      return linear(b, emitIf(b.graph, b.constant(yes, "yes"), "if", taken, other));
+    });
+    expect(names(await compile(model))).toEqual(["w", "c"]);
+  });
+
+  it("can be frozen by the names of what is trained, and by no others", async () => {
+    const frozen = frozenTensors(branched(), ["around", "w"]);
+    expect(names(await compile(branched(), { frozen }))).toEqual(["c"]);
+    expect(() => frozenTensors(branched(), ["inside*"])).toThrow(/There are .*around/);
+  });
 });

@@ -78,7 +78,8 @@ export interface Program {
 
 /**
  * Turns `model` into a training step: forward, loss, backward, clipping, optimizer. The model must be in the form that
- * `prepareModel` gives it; it is used up.
+ * `prepareModel` gives it; it is used up. Constants that lie in branches of an If, also of one whose condition is known,
+ * keep their values.
  * @param example one batch of inputs by name, which fixes every shape.
  * Throws `unsupported` for an operator without a gradient on the way, `bad-data` when loss and output do not fit.
  */
@@ -93,6 +94,8 @@ export async function compileProgram(
   const b = new Builder(graph, "train/");
   const inputs = graph.requiredInputs.map((input) => input.name);
   const batchSize = example[inputs[0]].dims[0];
+  // What comes out of the branches of an If has no place of this name in the original.
+  const own: ReadonlySet<Value> = new Set(graph.initializers());
   const forward = await specializeModel(model, example, engine);
   const declared = graph.outputs[0];
   const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
@@ -100,10 +103,12 @@ export async function compileProgram(
   checkOutput(output, outputDims, batchSize, loss);
 
   const behind = ancestors([output]);
-  const trained = learnableConstants(graph).filter((value) => behind.has(value) && !options.frozen?.(value.name));
+  const trained = learnableConstants(graph).filter(
+    (value) => own.has(value) && behind.has(value) && !options.frozen?.(value.name),
+  );
   if (trained.length === 0) {
     throw new EspalierError("bad-usage", "the model has no tensor left to train", {
-      hint: "Either it holds no float weights, or every one of them is frozen.",
+      hint: "It holds no float weights, or they lie in the branches of an If, or every one of them is frozen.",
     });
   }
   const parameters = layOut(trained.map((value) => ({ name: value.name, dims: forward.dims(value) })));
@@ -122,7 +127,7 @@ export async function compileProgram(
     state.push({ input, output: publish(value, "float", [size]), size });
 
   const weights = inputsFor(b, trained, forward, feeds);
-  const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, vector) : null;
+  const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, own, vector) : null;
 
   const targets = new Map<TargetKind, Value>();
   const target = (kind: TargetKind) => {
