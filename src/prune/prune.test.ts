@@ -15,7 +15,11 @@ import {
   trainedModel,
   weights,
 } from "../../test/support/pruning.js";
+import { floatTensor } from "../base/tensor.js";
 import type { Dataset } from "../data/dataset.js";
+import { Builder } from "../graph/builder.js";
+import { cloneModel } from "../graph/clone.js";
+import { addGraphOutput } from "../graph/edit.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { evaluate } from "../train/evaluate.js";
@@ -202,6 +206,25 @@ describe("criteria that look at gradients", () => {
     expect(countZeros(shot.model)).toBe(Math.round(0.9 * total));
     const slow = await prune(trained, { ...options, selection: chosen, procedure: gradual });
     expect(countZeros(slow.model)).toBe(Math.round(0.9 * total));
+  });
+
+  it.each([0, 1])("leaves the weights of a second output alone, %i epochs", async (epochs) => {
+    const { model: two } = cloneModel(trained);
+    const b = new Builder(two.graph);
+    const hidden = two.graph.find("fc2.weight")?.uses.values().next().value?.inputs[0];
+    if (!hidden) throw new Error("fc2 has an input");
+    const aux = b.constant(floatTensor([24, 2], new Float32Array(48).fill(0.01)), "aux.weight");
+    addGraphOutput(two.graph, b.emit("MatMul", [hidden, aux]));
+    const chosen = { ...selection, criterion: weightGradient };
+    const { model, layers, untrained } = await prune(two, {
+      ...options,
+      selection: chosen,
+      recovery: { ...recovery, epochs },
+    });
+    expect(untrained).toEqual(["aux.weight"]);
+    expect(layers.map(({ name }) => name)).toEqual(prunable);
+    expect(weights(model, "aux.weight")).toEqual(new Float32Array(48).fill(0.01));
+    expect(countZeros(model)).toBe(Math.round(0.9 * total));
   });
 
   it("movement keeps the weights whose squares have grown most", async () => {

@@ -3,7 +3,6 @@ import { cloneModel } from "../graph/clone.js";
 import type { Model } from "../graph/ir.js";
 import type { Evaluation } from "../train/evaluate.js";
 import { frozenTensors } from "../train/frozen.js";
-import { learnableConstants } from "../train/learnable.js";
 import { type Settled, settleAmount } from "./amount.js";
 import { assertFiniteWeights, type LayerSparsity, measureSparsity, weightsOf } from "./apply.js";
 import { magnitude } from "./criteria/magnitude.js";
@@ -15,6 +14,7 @@ import { scoreLayer } from "./score.js";
 import { searchDrop } from "./search-drop.js";
 import { SearchRange } from "./search-range.js";
 import { searchSize } from "./search-size.js";
+import { namesWithStatistics } from "./statistics.js";
 import { type PhaseEpoch, Work } from "./work.js";
 
 /** How much of a layer is zero, before and after. */
@@ -56,7 +56,7 @@ export async function prune(original: Model, options: PruneOptions): Promise<Pru
   const all = prunableLayers(model.graph, options);
   assertFiniteWeights(all);
   const recovery = await createRecovery(original, options);
-  const layers = all.filter(trainedBy(recovery, model, options));
+  const layers = all.filter(await trainedBy(recovery, model, options));
   if (layers.length === 0) {
     throw new EspalierError("unsupported", "none of the weights that could be pruned can be trained", {
       hint: "Prune without training, or freeze fewer tensors.",
@@ -141,13 +141,15 @@ async function createRecovery(original: Model, options: PruneOptions): Promise<R
 }
 
 /** Which layers can be pruned: all, unless training must be able to mend what goes, or gradients say what goes. */
-function trainedBy(
+async function trainedBy(
   recovery: Recovery | null,
   model: Model,
-  { recovery: learning, selection }: PruneOptions,
-): (layer: PrunableLayer) => boolean {
-  if (recovery) return ({ name, value }) => value.graph === model.graph && recovery.trains(name);
+  { recovery: learning, selection, engine }: PruneOptions,
+): Promise<(layer: PrunableLayer) => boolean> {
+  const inMain = ({ value }: PrunableLayer) => value.graph === model.graph;
+  if (recovery) return (layer) => inMain(layer) && recovery.trains(layer.name);
   const frozen = frozenTensors(model, learning?.freeze ?? []);
-  const learnable = new Set(learnableConstants(model.graph));
-  return ({ name, value }) => !frozen(name) && (!selection.criterion.statistic || learnable.has(value));
+  if (!learning || !selection.criterion.statistic) return ({ name }) => !frozen(name);
+  const scored = await namesWithStatistics(model, { ...learning, engine });
+  return (layer) => inMain(layer) && scored.has(layer.name) && !frozen(layer.name);
 }

@@ -8,7 +8,7 @@ import { labelTargets } from "../train/label-targets.js";
 import { gather, sliceNamed } from "../train/layout.js";
 import { crossEntropy, meanSquare } from "../train/losses.js";
 import { sgd } from "../train/optimizers.js";
-import type { Statistic } from "../train/program.js";
+import type { Program, Statistic } from "../train/program.js";
 import { Trainer } from "../train/trainer.js";
 import type { PrunableLayer } from "./layers.js";
 
@@ -36,19 +36,10 @@ export async function gatherStatistics(
   statistic: Statistic,
   { engine, threads, data, batchSize, batchCount = 100, seed, signal }: StatisticsOptions,
 ): Promise<Map<Value, Float32Array>> {
-  if (!data.labelKind) {
-    throw new EspalierError("bad-data", "a criterion that looks at gradients needs labels", {
-      who: data.name,
-      hint: "Give labelled data, or take the criterion magnitude.",
-    });
-  }
-  const optimizer = sgd();
-  const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
-  const options = { loss, optimizer, batchNorm: "fixed", masked: false, statistics: { sum: statistic } } as const;
-  const program = await compileFor(model, data, batchSize, options, engine);
+  const program = await compile(model, { engine, data, batchSize }, { sum: statistic });
   const { parameters, running } = program;
   const start = { parameters: gather(parameters, model.graph), running: gather(running, model.graph) };
-  const trainer = await Trainer.create(program, optimizer, start, engine, threads);
+  const trainer = await Trainer.create(program, sgd(), start, engine, threads);
   try {
     let done = 0;
     const order = { batchSize: program.batchSize, seed, shuffle: true, dropLast: true };
@@ -68,4 +59,32 @@ export async function gatherStatistics(
   } finally {
     await trainer.release();
   }
+}
+
+/**
+ * The names of the tensors for which `gatherStatistics` has sums: those of the main graph that a gradient of the first
+ * output reaches. Throws as it does.
+ */
+export async function namesWithStatistics(
+  model: Model,
+  options: Pick<StatisticsOptions, "engine" | "data" | "batchSize">,
+): Promise<ReadonlySet<string>> {
+  const { parameters } = await compile(model, options, {});
+  return new Set(parameters.slices.map(({ name }) => name));
+}
+
+function compile(
+  model: Model,
+  { engine, data, batchSize }: Pick<StatisticsOptions, "engine" | "data" | "batchSize">,
+  statistics: Readonly<Record<string, Statistic>>,
+): Promise<Program> {
+  if (!data.labelKind) {
+    throw new EspalierError("bad-data", "a criterion that looks at gradients needs labels", {
+      who: data.name,
+      hint: "Give labelled data, or take the criterion magnitude.",
+    });
+  }
+  const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
+  const options = { loss, optimizer: sgd(), batchNorm: "fixed", masked: false, statistics } as const;
+  return compileFor(model, data, batchSize, options, engine);
 }
