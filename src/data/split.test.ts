@@ -45,6 +45,12 @@ test("the worked example: shares 2.1 and 0.9 of 0.3 become 2 and 1", async () =>
   expect(train.size).toBe(7);
 });
 
+test("equal remainders go to the lower class", async () => {
+  // Three shares of 0.52, two examples; in the data the classes come in another order.
+  const { test: held } = splitDataset(numbers(6, [2, 1, 0, 2, 1, 0]), 0.26, 1);
+  expect([...(held.classes ?? [])].sort()).toEqual([0, 1]);
+});
+
 test("parts are disjoint, complete, in order, of the right size, balanced, and the same for the same seed", async () => {
   const cases = fc.record({
     classes: fc.array(fc.integer({ min: 0, max: 4 }), { minLength: 2, maxLength: 60 }),

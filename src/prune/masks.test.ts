@@ -89,3 +89,24 @@ it("leaves an empty layer empty", () => {
     [1, 1],
   ]);
 });
+
+it("takes the layer whose name comes first where scores or shares tie, however the layers are listed", () => {
+  const equal = { sparsity: 2 / 6, scope: globalScope, pattern: single };
+  const [b, a] = chooseMasks([layer("b", [1, 1, 1]), layer("a", [1, 1, 1])], equal);
+  expect([[...a], [...b]]).toEqual([
+    [0, 0, 1],
+    [1, 1, 1],
+  ]);
+  for (const scope of allScopes) {
+    // 5 of 9 units stay, which three equal layers cannot share equally.
+    const masksBy = (names: readonly string[]) => {
+      const masks = chooseMasks(
+        names.map((name) => layer(name, [1, 1, 1])),
+        { sparsity: 4 / 9, scope, pattern: single },
+      );
+      return Object.fromEntries(names.map((name, i) => [name, [...masks[i]]]));
+    };
+    expect(masksBy(["c", "a", "b"]), scope.name).toEqual(masksBy(["a", "b", "c"]));
+    expect(masksBy(["b", "c", "a"]), scope.name).toEqual(masksBy(["a", "b", "c"]));
+  }
+});

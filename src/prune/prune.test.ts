@@ -24,6 +24,7 @@ import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { evaluate } from "../train/evaluate.js";
 import { sgd } from "../train/optimizers.js";
+import { defineCriterion } from "./criteria/criterion.js";
 import { movement } from "./criteria/movement.js";
 import { randomCriterion } from "./criteria/random.js";
 import { weightGradient } from "./criteria/weight-gradient.js";
@@ -33,6 +34,7 @@ import { parsePattern } from "./patterns/parse-pattern.js";
 import type { Gradual, Rounds } from "./procedure.js";
 import { prune } from "./prune.js";
 import { geometric } from "./schedules/geometric.js";
+import { linear } from "./schedules/linear.js";
 import { oneShot } from "./schedules/one-shot.js";
 import { lampScope } from "./scopes/lamp.js";
 import { layerScope } from "./scopes/layer.js";
@@ -86,6 +88,27 @@ describe("rounds", () => {
     expect(history.map(({ sparsity }) => sparsity)).toEqual(seen);
     const ends = seen.filter((_, i) => i % 3 === 2);
     expect(ends).toEqual([expect.closeTo(0.5, 12), expect.closeTo(0.75, 12), 0.875]);
+  });
+
+  it("takes a layer with a sparsity of its own there step by step, along the schedule", async () => {
+    const zerosBefore: number[] = [];
+    const spy = defineCriterion({
+      name: "spy",
+      score(list) {
+        if (list.length === 96) zerosBefore.push(list.filter((weight) => weight === 0).length);
+        return list.map(Math.abs);
+      },
+    });
+    const { layers } = await prune(trained, {
+      ...options,
+      recovery: null,
+      selection: { ...selection, criterion: spy },
+      sparsities: { "fc2*": 0.75 },
+      procedure: { kind: "rounds", count: 3, schedule: linear },
+    });
+    // Of 96 weights 72 go, a third of them in each round.
+    expect(zerosBefore).toEqual([0, 24, 48]);
+    expect(layers.find(({ name }) => name === "fc2.weight")?.zerosAfter).toBe(72);
   });
 
   it("rewinds what stays to an earlier state, chosen by what was learnt later", async () => {
