@@ -11,11 +11,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
-const networks = {
-  "lenet-300-100": { shared: ["--epochs", "10", "--batch", "32"], dense: ["--rate", "0.001"] },
-  "lenet-5": { shared: ["--epochs", "10", "--batch", "64"], dense: ["--rate", "0.002"] },
-};
-const gradual = ["--rate", "0.004"];
+const names = ["lenet-300-100", "lenet-5"];
+const dense = ["--epochs", "10", "--batch", "64", "--rate", "0.002"];
+const gradual = ["--epochs", "10", "--batch", "64", "--rate", "0.004"];
 const recipes = {
   movement: ["--criterion", "movement", "--begin", "0.1", ...gradual],
   magnitude: gradual,
@@ -29,7 +27,7 @@ const reference = {
 
 const { values: wanted } = parseArgs({
   options: {
-    network: { type: "string", multiple: true, default: Object.keys(networks) },
+    network: { type: "string", multiple: true, default: names },
     recipe: { type: "string", multiple: true, default: ["movement"] },
     sparsity: { type: "string", multiple: true, default: ["0.95", "0.98", "0.99"] },
     seeds: { type: "string", default: "1,2,3" },
@@ -58,17 +56,16 @@ const rows = [];
 try {
   for (const network of wanted.network) {
     const data = ["--data", "fashion-mnist"];
-    const { shared, dense } = networks[network];
     const found = { dense: [] };
     for (const seed of seeds) {
       const base = join(folder, `${network}-${seed}.onnx`);
-      espalier("train", network, ...data, ...shared, ...dense, "--seed", seed, "-o", base);
+      espalier("train", network, ...data, ...dense, "--seed", seed, "-o", base);
       const { accuracy } = espalier("evaluate", base, ...data);
       found.dense.push(accuracy);
       console.error(`${network} seed ${seed} dense ${(100 * accuracy).toFixed(2)}`);
       for (const recipe of wanted.recipe) {
         for (const sparsity of wanted.sparsity) {
-          const options = [...shared, ...recipes[recipe], "--sparsity", sparsity, "--seed", seed];
+          const options = [...recipes[recipe], "--sparsity", sparsity, "--seed", seed];
           const { after } = espalier("prune", base, ...data, ...options, "--force", "-o", join(folder, "pruned.onnx"));
           const cell = `${recipe} ${sparsity}`;
           found[cell] ??= [];

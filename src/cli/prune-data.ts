@@ -7,9 +7,14 @@ import type { Terminal } from "./terminal.js";
 /** What is learnt from, what the run is judged by, and what the result is. */
 export interface PruneData {
   train: Dataset;
-  /** Null without labels. */
+  /** Null where nothing has labels. */
   judge: Dataset | null;
   test: Dataset | null;
+}
+
+/** The first of some datasets that can judge a model. */
+export function firstLabelled(...datasets: readonly (Dataset | null)[]): Dataset | null {
+  return datasets.find((data) => data?.labelKind) ?? null;
 }
 
 export async function readPruneData(
@@ -23,6 +28,11 @@ export async function readPruneData(
   const splits = await loadData(what, options, model, terminal);
   const held: DataSplits = share === undefined ? splits : splitDataset(splits.train, share, seed);
   const { train } = held;
-  if (!train.labelKind) return { train, judge: null, test: null };
-  return { train, judge: held.test ?? splits.test ?? train, test: splits.test ?? held.test ?? train };
+  const judge = firstLabelled(held.test, splits.test, train);
+  if (judge === train) {
+    terminal.note(
+      "judged by the data that are learnt from, since there are no others: --validation 0.1 holds some out",
+    );
+  }
+  return { train, judge, test: firstLabelled(splits.test, held.test, train) };
 }

@@ -15,11 +15,13 @@ import {
   trainedModel,
   weights,
 } from "../../test/support/pruning.js";
-import { floatTensor } from "../base/tensor.js";
+import { runModel } from "../../test/support/run-model.js";
+import { floatTensor, toFloat32 } from "../base/tensor.js";
 import type { Dataset } from "../data/dataset.js";
 import { Builder } from "../graph/builder.js";
 import { cloneModel } from "../graph/clone.js";
-import { addGraphOutput } from "../graph/edit.js";
+import { addGraphOutput, setGraphOutputs } from "../graph/edit.js";
+import type { Model } from "../graph/ir.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { evaluate } from "../train/evaluate.js";
@@ -300,6 +302,37 @@ describe("the teacher", () => {
     expect(taught.after?.accuracy).toBeGreaterThan(alone.after?.accuracy ?? 1);
     expect(taught.history[0].loss).toBeGreaterThan(taught.history[2].loss);
     expect(taught.history[0].accuracy).toBe(null);
+  });
+
+  /** The trained model with more nodes behind its logits. */
+  function extended(...types: readonly string[]) {
+    const { model } = cloneModel(trained);
+    const b = new Builder(model.graph);
+    const end = types.reduce((value, type) => b.emit(type, [value]), model.graph.outputs[0]);
+    setGraphOutputs(model.graph, [end]);
+    return model;
+  }
+
+  it("and its pupil find the same logits, whatever stands behind a Softmax", async () => {
+    const blind = { ...options, recovery: { ...recovery, data: unlabelled } };
+    const plain = await prune(extended("Softmax"), blind);
+    const passed = await prune(extended("Softmax", "Identity"), blind);
+    expect(allWeights(passed.model)).toEqual(allWeights(plain.model));
+    expect(passed.history.map(({ loss }) => loss)).toEqual(plain.history.map(({ loss }) => loss));
+  });
+
+  it("is followed value by value where nothing says that they are classes", async () => {
+    // A shift of all values is no difference between distributions; here it must be learnt back.
+    const inputs = { input: (await train.read(Uint32Array.from({ length: 256 }, (_, i) => i))).inputs[0] };
+    const [expected] = Object.values(await runModel(trained, inputs));
+    const distance = async (model: Model) => {
+      const [got] = Object.values(await runModel(model, inputs));
+      const rest = toFloat32(got).map((value, i) => value - toFloat32(expected)[i]);
+      return Math.hypot(...rest);
+    };
+    const alone = await prune(trained, { ...options, recovery: null });
+    const taught = await prune(trained, { ...options, recovery: { ...recovery, data: unlabelled } });
+    expect(await distance(taught.model)).toBeLessThan(0.5 * (await distance(alone.model)));
   });
 
   it("has no say at share 0 and mixes with labels otherwise", async () => {

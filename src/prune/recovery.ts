@@ -1,9 +1,9 @@
-import { join } from "node:path";
 import { EspalierError } from "../base/errors.js";
 import { makeFolder } from "../base/files.js";
 import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
+import { logitsBehind } from "../ops/logits.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
@@ -12,10 +12,12 @@ import { type EpochRecord, fit } from "../train/fit.js";
 import { frozenTensors } from "../train/frozen.js";
 import { gather, type Slice, scatter, sliceNamed } from "../train/layout.js";
 import { adamW, type Optimizer } from "../train/optimizers.js";
+import { prepareModel } from "../train/prepare.js";
 import type { Program, Statistic } from "../train/program.js";
 import { oneCycleRate, type RateSchedule } from "../train/rates.js";
 import { Trainer, type TrainingState } from "../train/trainer.js";
 import { applyMask } from "./apply.js";
+import { checkpointPath } from "./checkpoints.js";
 import type { PrunableLayer } from "./layers.js";
 import { recoveryLoss } from "./recovery-loss.js";
 import { askTeacher, type Teacher } from "./teacher.js";
@@ -135,7 +137,8 @@ export class Recovery {
   ): Promise<Recovery> {
     const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW(), temperature = 4 } = options;
     const teacher = teacherShare(options);
-    const kind = data.labelKind ?? answerKind(original);
+    const prepared = prepareModel(original);
+    const kind = data.labelKind ?? answerKind(prepared);
     const loss = recoveryLoss({ kind, teacher, temperature });
     const frozen = frozenTensors(original, options.freeze ?? []);
     const statistics: Record<string, Statistic> = {};
@@ -143,7 +146,7 @@ export class Recovery {
     if (gradients) statistics.gradient = (_, __, gradient) => gradient;
     const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, masked: true, statistics };
     const program = await compileFor(original, data, batchSize, programOptions, context.engine);
-    const asked = teacher === 0 ? null : await askTeacher(original, data, kind, context);
+    const asked = teacher === 0 ? null : await askTeacher(prepared, data, kind, context);
     return new Recovery(program, optimizer, options, context, asked);
   }
 
@@ -226,7 +229,7 @@ export class Recovery {
     const { parameters, running, mask } = start;
     makeFolder(folder);
     return {
-      path: join(folder, `${phase.name}.safetensors`),
+      path: checkpointPath(folder, phase.name),
       fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),
     };
   }
@@ -245,10 +248,14 @@ function teacherShare({ data, teacher = data.labelKind ? 0 : 1 }: RecoveryOption
   return teacher;
 }
 
-/** Unlabelled data do not say what the output is: one row of several scores for each example is taken for classes. */
-function answerKind({ graph }: Model): "class" | "value" {
-  const dims = graph.outputs[0].type?.dims;
-  return dims && (dims.length !== 2 || dims[1] === 1) ? "value" : "class";
+/**
+ * Unlabelled data do not say what the output is. Behind a Softmax it is classes, compared as distributions; all else is
+ * compared value by value, which for logits is distillation too, and for everything else the only comparison that says
+ * something.
+ */
+function answerKind(prepared: Model): "class" | "value" {
+  const [output] = prepared.graph.outputs;
+  return logitsBehind(output, output.type?.dims?.length ?? 2) === output ? "value" : "class";
 }
 
 /** 1 for every parameter, with the masks of the layers put in. */

@@ -19,7 +19,8 @@ function answerOf(model: Model, kind: "class" | "value"): Value {
 }
 
 /**
- * Runs the model over all examples once and keeps what it says, as one vector.
+ * Runs the model over all examples once and keeps what it says, as one vector. It must be in the form in which
+ * `prepareModel` gives it, as the one that learns is: both must find the same Softmax at their end.
  * Throws `unsupported` when that takes more than 2 GiB.
  */
 export async function askTeacher(

@@ -65,6 +65,24 @@ test.each([
   { args: ["train", "lenet-5", "--data", "x", "-o", "MODEL"], says: "the file exists already. Give --force" },
   { args: ["train", "lenet-5", "--data", "x", "-o", "OUT", "--rate", "0"], says: "Expected a number above 0" },
   { args: ["train", "lenet-5", "--data", "x", "-o", "OUT", "--momentum", "0.9"], says: "Give --optimizer sgd." },
+  { args: ["train", "lenet-5", "--data", "x", "-o", "OUT", "--checkpoint", "OUT"], says: "cannot be one file" },
+  {
+    args: ["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--freeze", "fc*"],
+    says: "leave layers alone with --ignore",
+  },
+  {
+    args: ["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--weight-decay", "3"],
+    says: "--weight-decay: there is nothing to",
+  },
+  {
+    args: ["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--optimizer", "sgd"],
+    says: "--optimizer: there is nothing to",
+  },
+  { args: ["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--mean", "0.5"], says: "--mean: there is nothing to" },
+  {
+    args: ["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--shape", "foo=1x2"],
+    says: "the model has no input 'foo'",
+  },
 ])("bad usage ends with 2 and one sentence: $args", async ({ args, says }) => {
   const before = readFileSync(model);
   const actual = args.map((arg) => arg.replace("MODEL", model).replace("OUT", join(folder, "out.onnx")));

@@ -1,9 +1,9 @@
-import { rmSync } from "node:fs";
 import { basename, resolve } from "node:path";
 import { EspalierError } from "../../base/errors.js";
 import { writeFileAtomic } from "../../base/files.js";
 import { readModel } from "../../onnx/file.js";
 import { assertTarget, saveModel } from "../../pack/save.js";
+import { removeCheckpoints } from "../../prune/checkpoints.js";
 import { prune } from "../../prune/prune.js";
 import type { RecoveryOptions } from "../../prune/recovery.js";
 import { compareFiles } from "../../report/compare-files.js";
@@ -11,6 +11,7 @@ import { CurveRecorder } from "../../report/curve.js";
 import { renderReport } from "../../report/html.js";
 import type { RunRecord } from "../../report/record.js";
 import { recordWeights } from "../../report/weights.js";
+import { exampleInputs } from "../../run/example.js";
 import { nodeEngine } from "../../run/node.js";
 import { webEngine } from "../../run/web.js";
 import { rateScheduleNamed } from "../../train/rates.js";
@@ -151,7 +152,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       const selection = selectionFor(options);
       const procedure = procedureFor(options, options.data !== undefined);
       const optimizer = optimizerFor(options);
-      if (options.data === undefined) assertNoTraining(options);
+      if (options.data === undefined) assertNoData((key) => command.getOptionValueSource(key) === "cli");
       const keep = options.rewind === undefined ? [path] : [path, options.rewind];
       const target = { force, externalData, keep };
       assertTarget(out, target);
@@ -160,6 +161,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       assertFresh(checkpoints, options.resume ?? false);
 
       const original = readModel(path);
+      if (shapes !== undefined) exampleInputs(original, { shapes, seed });
       const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
       const recovery: RecoveryOptions | null = data && {
         data: data.train,
@@ -209,7 +211,6 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         threads,
         engines: [nodeEngine, webEngine],
       });
-      rmSync(checkpoints, { recursive: true, force: true });
       if (result.untrained.length > 0) {
         terminal.note(`not pruned, since training cannot or must not change them: ${result.untrained.join(", ")}`);
       }
@@ -220,6 +221,8 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         shapes,
         seed,
         signal,
+      }).catch((error: unknown) => {
+        throw isInterruption(error) ? stoppedMeasuring(out) : error;
       });
       const record: RunRecord = {
         model: basename(path),
@@ -243,6 +246,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       terminal.result({ ...facts, untrained, saved, missed: missed?.code ?? null }, () =>
         [renderComparison(record.before, record.after, terminal), "", renderSaved(saved)].join("\n"),
       );
+      removeCheckpoints(checkpoints);
       if (missed) {
         throw new EspalierError(missed.code, missed.what, {
           who: out,
@@ -252,21 +256,47 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     });
 });
 
-const trainingOptions = {
+function isInterruption(error: unknown): boolean {
+  return error instanceof EspalierError && error.code === "interrupted";
+}
+
+function stoppedMeasuring(out: string): EspalierError {
+  return new EspalierError("interrupted", "stopped while the models were measured", {
+    who: out,
+    hint: "The file is written and complete. Repeat the command with --resume --force to have it measured.",
+  });
+}
+
+/** Options that say nothing without data. */
+const dataOptions = {
   epochs: "--epochs",
   batch: "--batch",
   rate: "--rate",
+  rateSchedule: "--rate-schedule",
+  optimizer: "--optimizer",
+  momentum: "--momentum",
+  nesterov: "--nesterov",
+  weightDecay: "--weight-decay",
   clip: "--clip",
   batchNorm: "--batch-norm",
+  freeze: "--freeze",
   teacher: "--teacher",
   temperature: "--temperature",
   validation: "--validation",
-} as const;
+  labels: "--labels",
+  mean: "--mean",
+  std: "--std",
+  scale: "--scale",
+  imageFit: "--image-fit",
+};
 
-function assertNoTraining(options: { readonly [K in keyof typeof trainingOptions]?: unknown }): void {
-  for (const [key, flag] of Object.entries(trainingOptions)) {
-    if (options[key as keyof typeof trainingOptions] === undefined) continue;
-    throw new EspalierError("bad-usage", "there is nothing to train with", { who: flag, hint: "Give --data." });
+function assertNoData(given: (key: string) => boolean): void {
+  for (const [key, flag] of Object.entries(dataOptions)) {
+    if (!given(key)) continue;
+    throw new EspalierError("bad-usage", "there is nothing to train with", {
+      who: flag,
+      hint: key === "freeze" ? "Give --data, or leave layers alone with --ignore." : "Give --data.",
+    });
   }
 }
 

@@ -1,7 +1,8 @@
 import { existsSync, rmSync } from "node:fs";
+import { resolve } from "node:path";
 import { EspalierError, quoted } from "../../base/errors.js";
 import { randomStream } from "../../base/random.js";
-import type { DataSplits, Dataset } from "../../data/dataset.js";
+import type { Dataset } from "../../data/dataset.js";
 import { splitDataset } from "../../data/split.js";
 import { Model } from "../../graph/ir.js";
 import { readModel } from "../../onnx/file.js";
@@ -36,6 +37,7 @@ import {
   threadsOption,
   wholeNumber,
 } from "../options.js";
+import { firstLabelled } from "../prune-data.js";
 import { renderSaved } from "../saved.js";
 import { Terminal } from "../terminal.js";
 import {
@@ -100,10 +102,16 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const fromFile = source instanceof Model;
       const keep = fromFile ? [name] : [];
       assertTarget(out, { force, keep });
+      const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
+      if (resolve(checkpoint) === resolve(out)) {
+        throw new EspalierError("bad-usage", "the checkpoint and the model cannot be one file", {
+          who: "--checkpoint",
+        });
+      }
+      assertTarget(checkpoint, { force: true, keep });
       const splits = await loadData(options.data, options, fromFile ? source : null, terminal);
       const model = fromFile ? source : buildFor(source, splits.train, seed);
       const held = share === undefined ? null : splitDataset(splits.train, share, seed);
-      const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
       const rate = options.rate ?? (options.optimizer === "sgd" ? 0.05 : 0.005) * (fromFile ? 0.1 : 1);
       const {
         model: trained,
@@ -137,7 +145,8 @@ export const trainCommand = defineCommand((command, { signal }) => {
           hint: `The file has the last good weights. ${diverged.hint}`,
         });
       }
-      const data = judgesOf(splits, held);
+      // Training has seen to it that there are labels.
+      const data = firstLabelled(splits.test, held?.test ?? null, splits.train) ?? splits.train;
       const evaluation = await evaluate(trained, data, {
         engine: nodeEngine,
         threads,
@@ -167,9 +176,4 @@ function buildFor(network: Network, data: Dataset, seed: number): Model {
     });
   }
   return buildNetwork(network, data.inputDims[0], data.classCount, randomStream(seed, "weights"));
-}
-
-/** The test part, else what was held out, else all there is. */
-function judgesOf({ train, test }: DataSplits, held: DataSplits | null): Dataset {
-  return test ?? held?.test ?? train;
 }

@@ -1,0 +1,30 @@
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterEach, beforeEach, expect, it } from "vitest";
+import { checkpointPath, removeCheckpoints } from "./checkpoints.js";
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), "espalier-checkpoints-"));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const phases = ["prune-gradual", "prune-round-1", "prune-round-12", "attempt-3-gradual", "attempt-10-round-2"];
+
+it("removes what runs leave, and the folder", () => {
+  for (const phase of phases) writeFileSync(checkpointPath(folder, phase), "");
+  writeFileSync(join(folder, ".espalier-0123456789abcdef.tmp"), "");
+  removeCheckpoints(folder);
+  expect(existsSync(folder)).toBe(false);
+  expect(() => removeCheckpoints(folder)).not.toThrow();
+});
+
+it("leaves everything that is somebody else's, and then the folder", () => {
+  const others = ["thesis.txt", "model.safetensors", "prune-gradual.safetensors.bak", "prune-round-x.safetensors"];
+  for (const name of others) writeFileSync(join(folder, name), "");
+  mkdirSync(join(folder, "prune-gradual"));
+  for (const phase of phases) writeFileSync(checkpointPath(folder, phase), "");
+  removeCheckpoints(folder);
+  expect(readdirSync(folder).sort()).toEqual([...others, "prune-gradual"].sort());
+});
