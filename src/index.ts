@@ -53,7 +53,7 @@ export { renderReport } from "./report/html.js";
 export { type Inspection, type InspectOptions, inspectModel } from "./report/inspect.js";
 export { countLayerCosts, type LayerCosts, type LayerInfo } from "./report/layers.js";
 export type { Measurement, RunRecord } from "./report/record.js";
-export { recordWeights } from "./report/weights.js";
+export { type RecordedLayer, recordWeights } from "./report/weights.js";
 export { type ExampleOptions, exampleInputs, type Shapes } from "./run/example.js";
 export { type Latency, type LatencyCase, type LatencyOptions, measureLatency } from "./run/latency.js";
 export { nodeEngine } from "./run/node.js";

@@ -20,7 +20,8 @@ export interface LayerSparsity {
 /** The elements of a float tensor; float16 and bfloat16 as bit patterns. */
 type Elements = Float32Array | Float64Array | Uint16Array;
 
-function tensorOf({ name, value }: PrunableLayer): Tensor {
+/** The weights of a layer as the model has them. */
+export function tensorOf({ name, value }: PrunableLayer): Tensor {
   const tensor = constantOf(value);
   if (!tensor) throw new EspalierError("bad-usage", "it no longer holds a constant", { who: name });
   return tensor;

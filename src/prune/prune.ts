@@ -1,10 +1,11 @@
 import { EspalierError } from "../base/errors.js";
+import type { Tensor } from "../base/tensor.js";
 import { cloneModel } from "../graph/clone.js";
 import type { Model } from "../graph/ir.js";
 import type { Evaluation } from "../train/evaluate.js";
 import { frozenTensors } from "../train/frozen.js";
 import { type Settled, settleAmount } from "./amount.js";
-import { assertFiniteWeights, type LayerSparsity, measureSparsity, weightsOf } from "./apply.js";
+import { assertFiniteWeights, type LayerSparsity, measureSparsity, tensorOf, weightsOf } from "./apply.js";
 import { magnitude } from "./criteria/magnitude.js";
 import { type PrunableLayer, prunableLayers } from "./layers.js";
 import { checkOptions, type PruneOptions } from "./options.js";
@@ -17,8 +18,10 @@ import { searchSize } from "./search-size.js";
 import { namesWithStatistics } from "./statistics.js";
 import { type PhaseEpoch, Work } from "./work.js";
 
-/** How much of a layer is zero, before and after. */
+/** The weights of a layer, and how much of them is zero, before and after. */
 export interface PrunedLayer extends Omit<LayerSparsity, "zeros"> {
+  before: Tensor;
+  after: Tensor;
   zerosBefore: number;
   zerosAfter: number;
 }
@@ -62,7 +65,7 @@ export async function prune(original: Model, options: PruneOptions): Promise<Pru
       hint: "Prune without training, or freeze fewer tensors.",
     });
   }
-  const zerosBefore = measureSparsity(layers).map(({ zeros }) => zeros);
+  const old = measureSparsity(layers).map(({ zeros }, i) => ({ zeros, tensor: tensorOf(layers[i]) }));
   const work = new Work(model, layers, recovery, options);
   const before = await work.evaluate();
   const rounds: RoundRecord[] = [];
@@ -79,7 +82,9 @@ export async function prune(original: Model, options: PruneOptions): Promise<Pru
     history: work.history,
     layers: measureSparsity(layers).map(({ zeros, ...layer }, i) => ({
       ...layer,
-      zerosBefore: zerosBefore[i],
+      before: old[i].tensor,
+      after: tensorOf(layers[i]),
+      zerosBefore: old[i].zeros,
       zerosAfter: zeros,
     })),
     untrained: all.filter((layer) => !layers.includes(layer)).map(({ name }) => name),

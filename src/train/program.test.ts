@@ -3,7 +3,15 @@ import { runModel } from "../../test/support/run-model.js";
 import { floatTensor, intTensor, Tensor, toFloat32 } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
-import { addGraphInput, addGraphOutput, addNode, addValue, createSubgraph, setIrVersion } from "../graph/edit.js";
+import {
+  addGraphInput,
+  addGraphOutput,
+  addInitializer,
+  addNode,
+  addValue,
+  createSubgraph,
+  setIrVersion,
+} from "../graph/edit.js";
 import { type Graph, Model, type Value } from "../graph/ir.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
@@ -260,7 +268,8 @@ describe("an If whose condition is known", () => {
     // Bodies may hide names of the graph around them; this one is no longer used there when the branch comes out.
     const model = modelOf((b, input) => {
       const hidden = b.emit("MatMul", [input, constant(b, "same", [3, 1], [1, 2, 3])]);
-      const taken = (body: Builder) => body.emit("Mul", [input, body.constant(floatTensor([3], [1, 2, 3]), "same")]);
+      const taken = (body: Builder) =>
+        body.emit("Mul", [input, addInitializer(body.graph, "same", floatTensor([3], [1, 2, 3]))]);
       const other = (body: Builder) => body.emit("Add", [input, hidden]);
       return linear(b, emitIf(b.graph, b.constant(yes, "yes"), "if", taken, other));
     });

@@ -234,11 +234,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         ...comparison,
         rounds: result.rounds,
         curve: curve.points,
-        ...recordWeights(
-          original.graph,
-          result.model.graph,
-          result.layers.map(({ name }) => name),
-        ),
+        ...recordWeights(result.layers),
       };
       if (report !== undefined) writeFileAtomic(report, [Buffer.from(renderReport(record))], { force });
       const { curve: _, ...facts } = record;
