@@ -45,6 +45,8 @@ export { lampScope } from "./prune/scopes/lamp.js";
 export { layerScope } from "./prune/scopes/layer.js";
 export type { Scope } from "./prune/scopes/scope.js";
 export type { Selection } from "./prune/score.js";
+export { gatherStatistics, type StatisticsOptions } from "./prune/statistics.js";
+export type { WeightShape } from "./prune/weight.js";
 export type { PhaseEpoch, PhaseStep } from "./prune/work.js";
 export { type BenchOptions, type BenchResult, benchModels } from "./report/bench.js";
 export { type CompareOptions, compareFiles, type FileComparison } from "./report/compare-files.js";
@@ -60,11 +62,27 @@ export { nodeEngine } from "./run/node.js";
 export type { Engine, Session, SessionOptions, Tensors } from "./run/session.js";
 export { type Evaluation, evaluate } from "./train/evaluate.js";
 export type { EpochRecord } from "./train/fit.js";
-export { crossEntropy, distillation, type Loss, meanSquare } from "./train/losses.js";
+export {
+  crossEntropy,
+  type DistillationOptions,
+  distillation,
+  type Loss,
+  meanSquare,
+  type TargetKind,
+} from "./train/losses.js";
 export { networkNamed, networks } from "./train/networks/by-name.js";
 export { buildNetwork, Layers, type Network } from "./train/networks/network.js";
-export { type AdamOptions, adam, adamW, type Optimizer, type SgdOptions, sgd } from "./train/optimizers.js";
+export {
+  type AdamOptions,
+  adam,
+  adamW,
+  type Optimizer,
+  type OptimizerStep,
+  type SgdOptions,
+  sgd,
+} from "./train/optimizers.js";
 export { type Prediction, type PredictOptions, predict } from "./train/predict.js";
+export type { Statistic } from "./train/program.js";
 export {
   constantRate,
   cosineRate,

@@ -91,7 +91,7 @@ function outcome({ loss, accuracy, score, seconds }: EpochRecord): string[] {
   return [...parts, `${seconds.toFixed(1)} s`];
 }
 
-/** `round 2: sparsity 98.40 %, accuracy 88.10 %, loss 0.3312, 12.1 kB, too much` */
+/** `round 2: sparsity 98.40 %, accuracy 88.10 %, loss 0.3312, 12.1 kB, within the target` */
 export function roundLine({ round, sparsity, accuracy, loss, bytes, kept }: RoundRecord): string {
   const parts = [`sparsity ${formatPercent(sparsity)}`];
   if (accuracy !== null) parts.push(`accuracy ${formatPercent(accuracy)}`);

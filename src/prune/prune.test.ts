@@ -128,6 +128,13 @@ describe("rounds", () => {
     expect(weights(model, "norm.running_mean")).toEqual(weights(early, "norm.running_mean"));
   });
 
+  it("does not rewind what is frozen", async () => {
+    const procedure: Rounds = { kind: "rounds", count: 1, schedule: oneShot, rewindTo: freshModel() };
+    const { model } = await prune(trained, { ...options, procedure, recovery: { ...recovery, freeze: ["fc1*"] } });
+    for (const name of ["fc1.weight", "fc1.bias"]) expect(weights(model, name)).toEqual(weights(trained, name));
+    expect(weights(model, "fc2.bias")).not.toEqual(weights(trained, "fc2.bias"));
+  });
+
   it("refuses to rewind to another model", async () => {
     const other = freshModel({ classes: 5 });
     const procedure: Rounds = { ...rounds, rewindTo: other };

@@ -19,13 +19,13 @@ export function restoreSnapshot(snapshot: Snapshot): void {
 }
 
 /**
- * The float constants that an earlier state of the same model had, for the values of `graph`.
+ * The float constants that an earlier state of the same model had, for the values of `graph` that are not frozen.
  * Throws `bad-usage` when the earlier model lacks one of them, or has another shape of it.
  */
-export function snapshotFrom(earlier: Model, graph: Graph): Snapshot {
+export function snapshotFrom(earlier: Model, graph: Graph, frozen: (name: string) => boolean): Snapshot {
   const snapshot = new Map<Value, Tensor>();
   for (const [value, now] of takeSnapshot(graph)) {
-    if (value.graph !== graph) continue;
+    if (value.graph !== graph || frozen(value.name)) continue;
     const then = constantOf(earlier.graph.find(value.name) ?? null);
     if (then?.dtype !== now.dtype || `${then.dims}` !== `${now.dims}`) {
       const what = then ? `${then.dtype} [${then.dims}]` : "nothing";

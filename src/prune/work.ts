@@ -1,6 +1,7 @@
 import type { Model } from "../graph/ir.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
 import type { EpochRecord } from "../train/fit.js";
+import { frozenTensors } from "../train/frozen.js";
 import type { Settled } from "./amount.js";
 import { applyMask, presentMask, weightsOf } from "./apply.js";
 import type { PrunableLayer } from "./layers.js";
@@ -125,7 +126,8 @@ export class Work {
 
   async #pruneInRounds({ count, schedule, rewindTo }: Rounds, target: Settled, name: string) {
     const from = this.present(target);
-    const early = rewindTo && snapshotFrom(rewindTo, this.model.graph);
+    const frozen = frozenTensors(this.model, this.#options.recovery?.freeze ?? []);
+    const early = rewindTo && snapshotFrom(rewindTo, this.model.graph, frozen);
     let evaluation: Evaluation | null = null;
     for (let round = 1; round <= count; round++) {
       const goal = between(from, target, schedule.sparsityAt(round / count, from.sparsity, target.sparsity));

@@ -76,7 +76,7 @@ export interface RunRecord {
   version: string;
   /** The command line that repeats the run; null when a program called the library. */
   command: string | null;
-  /** Every option in force, defaults included. */
+  /** The options that were given, and the defaults that the help shows. */
   options: Readonly<Record<string, OptionValue>>;
   before: Measurement;
   after: Measurement;
