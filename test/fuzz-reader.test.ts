@@ -4,11 +4,11 @@ import { expect, test } from "vitest";
 import { EspalierError } from "../src/base/errors.js";
 import { type Random, randomStream } from "../src/base/random.js";
 import { byteLengthOf } from "../src/base/tensor.js";
-import { findFaults } from "../src/graph/check.js";
 import { constants } from "../src/graph/constant.js";
 import { everything, info, type ModelInit, raw, tensorType } from "../src/onnx/everything.cases.js";
 import { parseModel } from "../src/onnx/read.js";
 import { modelBytes } from "../src/onnx/write.js";
+import { findFaults } from "./support/find-faults.js";
 
 // Whatever bytes the reader is given, it ends soon, with a model that can be written and read again, or with one of
 // espalier's own errors.

@@ -6,7 +6,7 @@ export function formatClock(seconds: number): string {
   return hours > 0 ? `${hours}:${two(minutes)}:${two(whole % 60)}` : `${minutes}:${two(whole % 60)}`;
 }
 
-/** Dims as people write them: [1, 3, 224, 224] -> "1x3x224x224", ["batch", 10] -> "batchx10" reads badly, so "batch x 10". */
+/** Dims for people, "?" where one is free: ["batch", null, 224] -> "[batch, ?, 224]", null -> "any rank". */
 export function formatDims(dims: readonly (number | string | null)[] | null): string {
   if (dims === null) return "any rank";
   return `[${dims.map((dim) => dim ?? "?").join(", ")}]`;

@@ -1,12 +1,12 @@
 import { fromBinary, toBinary } from "@bufbuild/protobuf";
 import { ModelProtoSchema } from "onnx-buf";
 import { expect, it } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { floatTensor, Tensor } from "../base/tensor.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
 import { attr } from "./attribute.js";
 import { Builder } from "./builder.js";
-import { findFaults } from "./check.js";
 import { cloneModel } from "./clone.js";
 import {
   addGraphInput,

@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { floatTensor, intTensor } from "../base/tensor.js";
 import { attr } from "./attribute.js";
 import { Builder } from "./builder.js";
-import { findFaults } from "./check.js";
 import { constantOf, constants } from "./constant.js";
 import {
   addGraphInput,

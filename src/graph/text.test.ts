@@ -1,9 +1,9 @@
 import { expect, test } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { type DType, dtypes } from "../base/dtype.js";
 import { EspalierError } from "../base/errors.js";
 import { randomStream } from "../base/random.js";
 import { byteLengthOf, Tensor } from "../base/tensor.js";
-import { findFaults } from "./check.js";
 import { addInitializer } from "./edit.js";
 import { Model } from "./ir.js";
 import { parseText } from "./parse.js";

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { randomStream } from "../base/random.js";
-import { findFaults } from "./check.js";
 import { reorderNodes } from "./edit.js";
 import { parseText } from "./parse.js";
 import { allGraphs, allNodes, ancestors, readsOf, sortNodes, topologicalOrder } from "./walk.js";

@@ -11,9 +11,9 @@ import {
   type ValueInfoProto,
 } from "onnx-buf";
 import { expect, test } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { floatTensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
-import { findFaults } from "../graph/check.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, removeNode, setConstant, setOperator, setOpset, setType } from "../graph/edit.js";
 import { allNodes } from "../graph/walk.js";

@@ -1,9 +1,9 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { AttributeProto_AttributeType as Kind, ModelProtoSchema } from "onnx-buf";
 import { expect, test } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { EspalierError } from "../base/errors.js";
 import { toNumbers } from "../base/tensor.js";
-import { findFaults } from "../graph/check.js";
 import { everything, info, type ModelInit, raw, tensorType } from "./everything.cases.js";
 import { parseModel } from "./read.js";
 import { modelBytes } from "./write.js";

@@ -1,13 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
-import { floatTensor, intTensor, Tensor } from "../base/tensor.js";
+import { floatTensor, intTensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { addGraphInput, addGraphOutput, addValue, createSubgraph, setType } from "../graph/edit.js";
 import { Model, type ValueType } from "../graph/ir.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
-import { bindInput, fixInputDims } from "./fix-inputs.js";
+import { fixInputDims } from "./fix-inputs.js";
 
 type Dims = ValueType["dims"];
 
@@ -77,21 +77,5 @@ describe("fixInputDims", () => {
     ["two sizes for one name", { x: [4, 3], other: [5, 3] }, /'batch' would be both 4 and 5/],
   ])("refuses %s", (_, dims, message) => {
     expect(() => fixInputDims(model(["batch", 3], null), dims)).toThrow(message);
-  });
-});
-
-describe("bindInput", () => {
-  it("makes a constant of an input", async () => {
-    const bound = model(["batch", 3], null);
-    const feeds = { x: ramp([2, 3]), other: floatTensor([2, 3], [1, 2, 3, 4, 5, 6]) };
-    const before = await runModel(bound, feeds);
-    bindInput(bound, "other", feeds.other);
-    expect(bound.graph.requiredInputs.map((input) => input.name)).toEqual(["x"]);
-    expectSameOutputs(await runModel(bound, { x: feeds.x }), before);
-  });
-
-  it("refuses an unknown input", () => {
-    const scalar = Tensor.fromArray("bool", [], Uint8Array.of(1));
-    expect(() => bindInput(model(["batch", 3], null), "training", scalar)).toThrow(/no input 'training'/);
   });
 });

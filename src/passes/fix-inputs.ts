@@ -1,6 +1,5 @@
 import { EspalierError, quoted } from "../base/errors.js";
-import type { Tensor } from "../base/tensor.js";
-import { removeGraphInput, setConstant, setType } from "../graph/edit.js";
+import { setType } from "../graph/edit.js";
 import type { Model, Value, ValueType } from "../graph/ir.js";
 import { allGraphs } from "../graph/walk.js";
 
@@ -43,13 +42,6 @@ export function fixInputDims(model: Model, dims: Readonly<Record<string, readonl
     }
   }
   return changed;
-}
-
-/** Makes a constant of a graph input, which the caller then no longer feeds. Throws `bad-usage` for unknown inputs. */
-export function bindInput(model: Model, name: string, tensor: Tensor): void {
-  const input = inputNamed(model, name);
-  removeGraphInput(model.graph, input);
-  setConstant(input, tensor);
 }
 
 function inputNamed(model: Model, name: string): Value {

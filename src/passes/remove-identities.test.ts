@@ -1,9 +1,9 @@
 import { expect, it } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { expectSameOutputs, ramp, runModel } from "../../test/support/run-model.js";
 import { floatTensor, Tensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
-import { findFaults } from "../graph/check.js";
 import { addGraphInput, addGraphOutput, addValue, createSubgraph } from "../graph/edit.js";
 import { Model, type Value } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";

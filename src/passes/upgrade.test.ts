@@ -1,11 +1,11 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { FunctionProtoSchema, ModelProtoSchema } from "onnx-buf";
 import { describe, expect, it } from "vitest";
+import { findFaults } from "../../test/support/find-faults.js";
 import { expectSameOutputs, runModel } from "../../test/support/run-model.js";
 import { floatTensor, Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
-import { findFaults } from "../graph/check.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphInput, addGraphOutput, addNode, createSubgraph } from "../graph/edit.js";
 import { type Graph, Model, type Value } from "../graph/ir.js";

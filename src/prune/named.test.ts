@@ -1,8 +1,8 @@
 import { expect, it } from "vitest";
-import { allCriteria, allSchedules, allScopes, findNamed } from "./named.js";
+import { allCriteria, allScopes, findNamed } from "./named.js";
 
 it("finds each by its name, which no other has", () => {
-  for (const all of [allCriteria, allScopes, allSchedules]) {
+  for (const all of [allCriteria, allScopes]) {
     for (const one of all) expect(findNamed("thing", all as readonly { name: string }[], one.name)).toBe(one);
     expect(new Set(all.map(({ name }) => name)).size).toBe(all.length);
   }

@@ -4,11 +4,6 @@ import { magnitude } from "./criteria/magnitude.js";
 import { movement } from "./criteria/movement.js";
 import { randomCriterion } from "./criteria/random.js";
 import { weightGradient } from "./criteria/weight-gradient.js";
-import { cubic } from "./schedules/cubic.js";
-import { geometric } from "./schedules/geometric.js";
-import { linear } from "./schedules/linear.js";
-import { oneShot } from "./schedules/one-shot.js";
-import type { Schedule } from "./schedules/schedule.js";
 import { erkScope } from "./scopes/erk.js";
 import { globalScope } from "./scopes/global.js";
 import { lampScope } from "./scopes/lamp.js";
@@ -17,9 +12,8 @@ import type { Scope } from "./scopes/scope.js";
 
 export const allCriteria: readonly Criterion[] = [magnitude, weightGradient, movement, randomCriterion];
 export const allScopes: readonly Scope[] = [layerScope, globalScope, lampScope, erkScope];
-export const allSchedules: readonly Schedule[] = [oneShot, linear, geometric, cubic];
 
-/** The criterion, scope or schedule of that name among `all`. Throws `bad-usage` listing the names there are. */
+/** The criterion or scope of that name among `all`. Throws `bad-usage` listing the names there are. */
 export function findNamed<T extends { name: string }>(kind: string, all: readonly T[], name: string): T {
   const found = all.find((candidate) => candidate.name === name);
   if (found) return found;

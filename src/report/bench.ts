@@ -77,8 +77,7 @@ export async function benchModels(paths: readonly string[], options: BenchOption
 /** A model that has been seen to run, or why it does not. */
 type Loaded = LatencyCase | string;
 
-/** A model that has been seen to run, or why it does not. */
-async function loadCase(model: Model, { engine, threads, shapes, seed }: BenchOptions): Promise<LatencyCase | string> {
+async function loadCase(model: Model, { engine, threads, shapes, seed }: BenchOptions): Promise<Loaded> {
   let session: Session | undefined;
   try {
     const feeds = exampleInputs(model, { shapes, seed });

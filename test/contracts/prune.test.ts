@@ -6,14 +6,20 @@ import { sizeOf } from "../../src/base/tensor.js";
 import type { Criterion } from "../../src/prune/criteria/criterion.js";
 import { randomCriterion } from "../../src/prune/criteria/random.js";
 import { chooseMasks } from "../../src/prune/masks.js";
-import { allCriteria, allSchedules, allScopes } from "../../src/prune/named.js";
+import { allCriteria, allScopes } from "../../src/prune/named.js";
 import { parsePattern } from "../../src/prune/patterns/parse-pattern.js";
 import type { Pattern } from "../../src/prune/patterns/pattern.js";
 import { single } from "../../src/prune/patterns/single.js";
+import { cubic } from "../../src/prune/schedules/cubic.js";
+import { geometric } from "../../src/prune/schedules/geometric.js";
+import { linear } from "../../src/prune/schedules/linear.js";
+import { oneShot } from "../../src/prune/schedules/one-shot.js";
 import { layerScope } from "../../src/prune/scopes/layer.js";
 import type { Scope } from "../../src/prune/scopes/scope.js";
 import { type LayerState, scoreLayer } from "../../src/prune/score.js";
 import { naiveMasks, naiveUnits } from "./naive-masks.js";
+
+const allSchedules = [oneShot, linear, geometric, cubic];
 
 // Every criterion with every scope, pattern and schedule, against a reference that sorts and counts one by one.
 const patterns = ["single", "2:4", "1:3", "1x4", "4x4", "3x2"].map(parsePattern);

@@ -1,5 +1,5 @@
-import { quoted } from "../base/errors.js";
-import { bodiesOf, type Graph, type Node, type Value } from "./ir.js";
+import { quoted } from "../../src/base/errors.js";
+import { bodiesOf, type Graph, type Node, type Value } from "../../src/graph/ir.js";
 
 /**
  * What is wrong with a graph and the bodies in it, as sentences; empty when all links are true. `edit.ts` keeps most of
