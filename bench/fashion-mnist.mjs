@@ -12,7 +12,8 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 
 const names = ["lenet-300-100", "lenet-5"];
-const dense = ["--epochs", "10", "--batch", "64", "--rate", "0.002"];
+const data = ["--data", "fashion-mnist", "--mean", "0.286", "--std", "0.353"];
+const dense = ["--epochs", "10", "--batch", "64", "--rate", "0.001"];
 const gradual = ["--epochs", "10", "--batch", "64", "--rate", "0.004"];
 const recipes = {
   movement: ["--criterion", "movement", "--begin", "0.1", ...gradual],
@@ -55,7 +56,6 @@ const folder = mkdtempSync(join(tmpdir(), "espalier-fashion-mnist-"));
 const rows = [];
 try {
   for (const network of wanted.network) {
-    const data = ["--data", "fashion-mnist"];
     const found = { dense: [] };
     for (const seed of seeds) {
       const base = join(folder, `${network}-${seed}.onnx`);

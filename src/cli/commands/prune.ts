@@ -72,6 +72,7 @@ import {
   weightDecayOption,
 } from "../training.js";
 import { packageVersion } from "../version.js";
+import { assertUsable } from "../without-data.js";
 
 export const pruneCommand = defineCommand((command, { signal, argv }) => {
   command
@@ -152,7 +153,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       const selection = selectionFor(options);
       const procedure = procedureFor(options, options.data !== undefined);
       const optimizer = optimizerFor(options);
-      if (options.data === undefined) assertNoData((key) => command.getOptionValueSource(key) === "cli");
+      if (options.data === undefined) assertUsable((key) => command.getOptionValueSource(key) === "cli");
       const keep = options.rewind === undefined ? [path] : [path, options.rewind];
       const target = { force, externalData, keep };
       assertTarget(out, target);
@@ -261,39 +262,6 @@ function stoppedMeasuring(out: string): EspalierError {
     who: out,
     hint: "The file is written and complete. Repeat the command with --resume --force to have it measured.",
   });
-}
-
-/** Options that say nothing without data. */
-const dataOptions = {
-  epochs: "--epochs",
-  batch: "--batch",
-  rate: "--rate",
-  rateSchedule: "--rate-schedule",
-  optimizer: "--optimizer",
-  momentum: "--momentum",
-  nesterov: "--nesterov",
-  weightDecay: "--weight-decay",
-  clip: "--clip",
-  batchNorm: "--batch-norm",
-  freeze: "--freeze",
-  teacher: "--teacher",
-  temperature: "--temperature",
-  validation: "--validation",
-  labels: "--labels",
-  mean: "--mean",
-  std: "--std",
-  scale: "--scale",
-  imageFit: "--image-fit",
-};
-
-function assertNoData(given: (key: string) => boolean): void {
-  for (const [key, flag] of Object.entries(dataOptions)) {
-    if (!given(key)) continue;
-    throw new EspalierError("bad-usage", "there is nothing to train with", {
-      who: flag,
-      hint: key === "freeze" ? "Give --data, or leave layers alone with --ignore." : "Give --data.",
-    });
-  }
 }
 
 function assertReport(report: string, out: string, options: { force?: boolean; keep: readonly string[] }): void {
