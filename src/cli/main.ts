@@ -62,14 +62,18 @@ async function main(argv: readonly string[]): Promise<number> {
   }
 }
 
-/** The first Ctrl-C asks the work to stop at the next safe point, the second one ends the process. */
+/**
+ * The first Ctrl-C asks the work to stop at the next safe point, the second one ends the process. A terminal that closes
+ * and a system that shuts down ask in the same way.
+ */
 function watchInterrupts(): AbortSignal {
   const controller = new AbortController();
-  process.on("SIGINT", () => {
+  const stop = () => {
     if (controller.signal.aborted) process.exit(exitCodes.interrupted);
     controller.abort();
     process.stderr.write("\nstopping; press Ctrl-C again to end at once\n");
-  });
+  };
+  for (const name of ["SIGINT", "SIGTERM", "SIGHUP"]) process.on(name, stop);
   return controller.signal;
 }
 

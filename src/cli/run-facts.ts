@@ -1,5 +1,5 @@
-import { existsSync } from "node:fs";
 import { EspalierError } from "../base/errors.js";
+import { holdsCheckpoints } from "../prune/checkpoints.js";
 import type { RunRecord } from "../report/record.js";
 
 /** A command line as a shell takes it: what is not plainly harmless stands in quotes. */
@@ -20,9 +20,9 @@ export function plainOptions(options: object): RunRecord["options"] {
 
 /** Throws `bad-usage` when checkpoints of an earlier run would be lost. */
 export function assertFresh(checkpoints: string, resume: boolean): void {
-  if (resume || !existsSync(checkpoints)) return;
+  if (resume || !holdsCheckpoints(checkpoints)) return;
   throw new EspalierError("bad-usage", "here are the checkpoints of an earlier run", {
     who: checkpoints,
-    hint: "Give --resume to continue that run, or delete the folder to start anew.",
+    hint: "Give --resume to continue that run, or delete them to start anew.",
   });
 }

@@ -44,6 +44,9 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   const dataName = `${name}.data`;
   const dataPath = `${path}.data`;
   let folder: string | undefined;
+  const clear = () => folder !== undefined && rmSync(folder, { recursive: true, force: true });
+  // A process that is told to end at once does not come to `finally`.
+  process.once("exit", clear);
   try {
     folder = mkdtempSync(join(dirname(path), `.${name.slice(0, 200)}.`));
     const draft = join(folder, name);
@@ -59,7 +62,8 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     if (cause instanceof EspalierError) throw cause;
     throw new EspalierError("io", `cannot write: ${messageOf(cause)}`, { who: path, cause });
   } finally {
-    if (folder !== undefined) rmSync(folder, { recursive: true, force: true });
+    clear();
+    process.off("exit", clear);
   }
 }
 
@@ -84,8 +88,17 @@ export function assertTarget(
 
 /** Whether two paths lead to one file, links included. */
 function isSameFile(a: string, b: string): boolean {
-  const [first, second] = [a, b].map((path) => statSync(path, { bigint: true, throwIfNoEntry: false }));
-  return first !== undefined && second !== undefined && first.ino === second.ino && first.dev === second.dev;
+  const [first, second] = [a, b].map(identityOf);
+  return first !== null && first === second;
+}
+
+function identityOf(path: string): string | null {
+  try {
+    const { dev, ino } = statSync(path, { bigint: true });
+    return `${dev}:${ino}`;
+  } catch {
+    return null;
+  }
 }
 
 async function check(

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, it } from "vitest";
-import { checkpointPath, removeCheckpoints } from "./checkpoints.js";
+import { checkpointPath, holdsCheckpoints, removeCheckpoints, removeEmptyFolder } from "./checkpoints.js";
 
 let folder: string;
 beforeEach(() => {
@@ -27,4 +27,23 @@ it("leaves everything that is somebody else's, and then the folder", () => {
   for (const phase of phases) writeFileSync(checkpointPath(folder, phase), "");
   removeCheckpoints(folder);
   expect(readdirSync(folder).sort()).toEqual([...others, "prune-gradual"].sort());
+});
+
+it("an empty folder holds none, nor does a file or nothing", () => {
+  expect(holdsCheckpoints(folder)).toBe(false);
+  expect(holdsCheckpoints(join(folder, "nothing"))).toBe(false);
+  writeFileSync(join(folder, "file"), "");
+  expect(holdsCheckpoints(join(folder, "file"))).toBe(false);
+  expect(() => removeCheckpoints(join(folder, "file"))).not.toThrow();
+  writeFileSync(checkpointPath(folder, "prune-gradual"), "");
+  expect(holdsCheckpoints(folder)).toBe(true);
+});
+
+it("removes a folder only when it is empty", () => {
+  const inner = join(folder, "inner");
+  mkdirSync(inner);
+  removeEmptyFolder(folder);
+  expect(existsSync(inner)).toBe(true);
+  removeEmptyFolder(`${inner}/.`);
+  expect(existsSync(inner)).toBe(false);
 });

@@ -3,6 +3,7 @@ import { makeFolder } from "../base/files.js";
 import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
+import { mainOutput } from "../graph/main-output.js";
 import { logitsBehind } from "../ops/logits.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
@@ -254,7 +255,7 @@ function teacherShare({ data, teacher = data.labelKind ? 0 : 1 }: RecoveryOption
  * something.
  */
 function answerKind(prepared: Model): "class" | "value" {
-  const [output] = prepared.graph.outputs;
+  const output = mainOutput(prepared.graph);
   return logitsBehind(output, output.type?.dims?.length ?? 2) === output ? "value" : "class";
 }
 

@@ -2,6 +2,7 @@ import { EspalierError } from "../base/errors.js";
 import { floatTensor, type Tensor, toFloat32 } from "../base/tensor.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model, Value } from "../graph/ir.js";
+import { mainOutput } from "../graph/main-output.js";
 import { logitsBehind } from "../ops/logits.js";
 import { type PredictOptions, predict } from "../train/predict.js";
 
@@ -13,7 +14,7 @@ const mostBytes = 2 ** 31;
 
 /** The value that a model answers with: its first output, for classes before a final Softmax. */
 function answerOf(model: Model, kind: "class" | "value"): Value {
-  const output = model.graph.outputs[0];
+  const output = mainOutput(model.graph);
   // Scores of classes are [N, classes], also where the file does not say so.
   return kind === "class" ? logitsBehind(output, output.type?.dims?.length ?? 2) : output;
 }

@@ -2,6 +2,7 @@ import { EspalierError } from "../base/errors.js";
 import { type Tensor, toFloat32, toNumbers } from "../base/tensor.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
+import { mainOutput } from "../graph/main-output.js";
 import { type PredictOptions, predict } from "./predict.js";
 
 /** How well a model does on a dataset. What does not apply is null. */
@@ -30,7 +31,7 @@ export async function evaluate(model: Model, data: Dataset, options: PredictOpti
     throw new EspalierError("bad-data", "the data have no labels to compare with", { who: data.name });
   }
   const tally = data.labelKind === "class" ? new ClassTally(data) : new ValueTally();
-  const output = model.graph.outputs[0];
+  const output = mainOutput(model.graph);
   for await (const { batch, outputs } of predict(model, data, options, [output])) {
     if (batch.labels) tally.add(outputs[0], batch.labels, output.name);
   }

@@ -5,6 +5,7 @@ import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
+import { mainOutput } from "../graph/main-output.js";
 import type { Trace } from "../graph/trace.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
@@ -97,7 +98,7 @@ export async function compileProgram(
   // What comes out of the branches of an If has no place of this name in the original.
   const own: ReadonlySet<Value> = new Set(graph.initializers());
   const forward = await specializeModel(model, example, engine);
-  const declared = graph.outputs[0];
+  const declared = mainOutput(graph);
   const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
   const outputDims = forward.dims(output);
   checkOutput(output, outputDims, batchSize, loss);

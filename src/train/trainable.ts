@@ -1,4 +1,5 @@
 import type { Graph, Node, Value } from "../graph/ir.js";
+import { mainOutput } from "../graph/main-output.js";
 import { ancestors, readsOf, topologicalOrder } from "../graph/walk.js";
 import type { Gradient } from "../ops/define.js";
 import { opOf } from "../ops/registry.js";
@@ -25,7 +26,7 @@ type Reach = "reached" | Obstacle;
  * arrives and no way to it leads through an operator without a gradient rule: `emitGradients` would refuse that one.
  */
 export function findTrainable(graph: Graph): Trainability {
-  const [output] = graph.outputs;
+  const output = mainOutput(graph);
   const behind = ancestors([output]);
   const reach = new Map<Value, Reach>([[output, "reached"]]);
   for (const node of topologicalOrder(graph).reverse()) {

@@ -1,52 +1,67 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { randomStream } from "../../src/base/random.js";
 import { assertBuilt, espalier } from "./run.js";
 
+let data: string;
 let folder: string;
-beforeAll(assertBuilt);
+beforeAll(() => {
+  assertBuilt();
+  data = mkdtempSync(join(tmpdir(), "espalier-cli-"));
+  const random = randomStream(3, "points");
+  const lines = Array.from({ length: 20_000 }, () => {
+    const [x, y] = [random.uniform(), random.uniform()];
+    return `${x},${y},${Number(x > 0.5) + 2 * Number(y > 0.5)}`;
+  });
+  writeFileSync(join(data, "points.csv"), ["x,y,label", ...lines, ""].join("\n"));
+});
+afterAll(() => rmSync(data, { recursive: true }));
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), "espalier-cli-"));
 });
 afterEach(() => rmSync(folder, { recursive: true }));
 
 const train = (...more: string[]) => [
-  ...["train", "lenet-300-100", "--data", "fashion-mnist-small", "--epochs", "3", "--threads", "1"],
+  ...["train", "lenet-300-100", "--data", join(data, "points.csv"), "--epochs", "3", "--threads", "1"],
   ...["-o", join(folder, "net.onnx"), ...more],
 ];
 
-test("Ctrl-C in mid-run leaves the checkpoint and no file; --resume ends with the same bytes", async () => {
-  expect((await espalier(train())).code).toBe(0);
-  const whole = readFileSync(join(folder, "net.onnx"));
-  rmSync(join(folder, "net.onnx"));
+test.each(["SIGINT", "SIGTERM"] as const)(
+  "%s in mid-run leaves the checkpoint and no file; --resume ends with the same bytes",
+  async (signal) => {
+    expect((await espalier(train())).code).toBe(0);
+    const whole = readFileSync(join(folder, "net.onnx"));
+    rmSync(join(folder, "net.onnx"));
 
-  const { code, stdout, stderr } = await espalier(train(), { interruptWhen: (text) => text.includes("epoch 1/3") });
-  expect(code).toBe(130);
-  expect(stdout).toBe("");
-  expect(stderr).toMatch(/error: stopped in epoch 2\. Repeat the command with --resume to go on\.\n$/);
-  expect(readdirSync(folder)).toEqual(["net.onnx.checkpoint"]);
+    const stopped = await espalier(train(), { interruptWhen: (text) => text.includes("epoch 1/3"), signal });
+    expect(stopped.code).toBe(130);
+    expect(stopped.stdout).toBe("");
+    expect(stopped.stderr).toMatch(/error: stopped in epoch 2\. Repeat the command with --resume to go on\.\n$/);
+    expect(readdirSync(folder)).toEqual(["net.onnx.checkpoint"]);
 
-  const again = await espalier(train());
-  expect(again.code).toBe(2);
-  expect(again.stderr).toContain("here is the checkpoint of an earlier run. Give --resume");
-  const other = await espalier(train("--resume", "--seed", "2"));
-  expect(other.code).toBe(2);
-  expect(other.stderr).toContain("the checkpoint comes from a run with other options, data or model");
-  expect(readdirSync(folder)).toEqual(["net.onnx.checkpoint"]);
+    const again = await espalier(train());
+    expect(again.code).toBe(2);
+    expect(again.stderr).toContain("here is the checkpoint of an earlier run. Give --resume");
+    const other = await espalier(train("--resume", "--seed", "2"));
+    expect(other.code).toBe(2);
+    expect(other.stderr).toContain("the checkpoint comes from a run with other options, data or model");
+    expect(readdirSync(folder)).toEqual(["net.onnx.checkpoint"]);
 
-  const resumed = await espalier(train("--resume"));
-  expect(resumed.code).toBe(0);
-  expect(resumed.stderr).not.toContain("epoch 1/3");
-  expect(Buffer.compare(readFileSync(join(folder, "net.onnx")), whole)).toBe(0);
-  expect(readdirSync(folder)).toEqual(["net.onnx"]);
-});
+    const resumed = await espalier(train("--resume"));
+    expect(resumed.code).toBe(0);
+    expect(resumed.stderr).not.toContain("epoch 1/3");
+    expect(Buffer.compare(readFileSync(join(folder, "net.onnx")), whole)).toBe(0);
+    expect(readdirSync(folder)).toEqual(["net.onnx"]);
+  },
+);
 
 test("a disk that takes no more bytes leaves nothing half-written", async () => {
   // A limit on the size of files stands in for a full disk: writing beyond it fails the same way.
   const limited = (kilobytes: number) =>
     espalier([], { shell: `ulimit -f ${kilobytes}; $ESPALIER ${train("--epochs", "1").join(" ")}` });
-  const { code, stderr } = await limited(500);
+  const { code, stderr } = await limited(200);
   expect(stderr).toMatch(/error: .*net\.onnx\.checkpoint: cannot write: EFBIG/);
   expect(code).toBe(1);
   expect(readdirSync(folder)).toEqual([]);

@@ -1,6 +1,6 @@
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { randomStream } from "../../src/base/random.js";
@@ -229,4 +229,29 @@ test("Ctrl-C in mid-run leaves the checkpoints and no file; --resume ends with t
   expect(resumed.stderr).not.toContain("epoch 2/12");
   expect(Buffer.compare(readFileSync(out()), whole)).toBe(0);
   expect(readdirSync(folder).sort()).toEqual(["net.onnx", "out.onnx"]);
+});
+
+test("the files that hold the input's weights are never touched", async () => {
+  const at = (name: string) => join(dirname(out()), name);
+  expect((await espalier(["prune", lenet, "-o", at("p.onnx"), "--sparsity", "0.1", "--external-data"])).code).toBe(0);
+  renameSync(at("p.onnx"), at("base.onnx"));
+  const weights = readFileSync(at("p.onnx.data"));
+  for (const more of [
+    ["-o", at("p.onnx"), "--external-data"],
+    ["-o", at("p.onnx.data")],
+    ["-o", at("q.onnx"), "--report", at("p.onnx.data")],
+  ]) {
+    const { code, stderr } = await espalier(["prune", at("base.onnx"), "--sparsity", "0.9", "--force", ...more]);
+    expect(stderr).toContain("this would overwrite the input");
+    expect(code).toBe(2);
+  }
+  const report = ["-o", at("r.onnx"), "--report", at("r.onnx.data"), "--external-data"];
+  expect((await espalier(["prune", lenet, "--sparsity", "0.9", ...report])).stderr).toContain("cannot be one file");
+  expect(Buffer.compare(readFileSync(at("p.onnx.data")), weights)).toBe(0);
+});
+
+test("an output below a file is one sentence", async () => {
+  const { code, stderr } = await espalier(["prune", lenet, "--sparsity", "0.5", "-o", join(lenet, "x.onnx")]);
+  expect(stderr).toMatch(/^error: .*x\.onnx: the folder .* does not exist\. Create it first\.\n$/);
+  expect(code).toBe(1);
 });

@@ -26,15 +26,17 @@ export interface Finished {
 export interface RunOptions {
   env?: Record<string, string>;
   cwd?: string;
-  /** Called with what has come on stderr so far; returns a signal to send, once. */
+  /** Called with what has come on stderr so far; says when to send the signal, once. */
   interruptWhen?(stderr: string): boolean;
+  /** Default SIGINT. */
+  signal?: NodeJS.Signals;
   /** A shell command line in which $ESPALIER stands for the program. */
   shell?: string;
 }
 
 /** Runs `espalier ...args` and waits for its end. */
 export function espalier(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { env, cwd, interruptWhen, shell } = options;
+  const { env, cwd, interruptWhen, signal = "SIGINT", shell } = options;
   const command = `'${process.execPath}' '${main}'`;
   const [file, parameters] = shell
     ? ["bash", ["-c", shell.replaceAll("$ESPALIER", command)]]
@@ -50,7 +52,7 @@ export function espalier(args: readonly string[], options: RunOptions = {}): Pro
       finished.stderr += text;
       if (interrupted || !interruptWhen?.(finished.stderr)) return;
       interrupted = true;
-      child.kill("SIGINT");
+      child.kill(signal);
     });
     child.on("error", reject);
     child.on("close", (code) => resolve({ ...finished, code }));

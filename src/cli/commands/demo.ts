@@ -1,6 +1,8 @@
+import { existsSync } from "node:fs";
 import { Command } from "@commander-js/extra-typings";
 import { EspalierError } from "../../base/errors.js";
 import { makeFolder } from "../../base/files.js";
+import { holdsCheckpoints } from "../../prune/checkpoints.js";
 import { type CommandBuilder, type CommandContext, defineCommand } from "../command.js";
 import { commandLine } from "../run-facts.js";
 import { Terminal } from "../terminal.js";
@@ -33,7 +35,10 @@ export const demoCommand = defineCommand((command, context) => {
   command.action(async () => {
     const terminal = new Terminal();
     makeFolder(folder);
-    await run(["train", ...training], trainCommand, context, terminal);
+    // Stopped in its second half it has no need to train again.
+    if (!existsSync(dense) || !holdsCheckpoints(`${pruned}.checkpoint`)) {
+      await run(["train", ...training], trainCommand, context, terminal);
+    }
     await run(["prune", ...pruning], pruneCommand, context, terminal);
     process.stdout.write(`\n${next}\n`);
   });

@@ -1,9 +1,11 @@
 import { basename, resolve } from "node:path";
 import { EspalierError } from "../../base/errors.js";
 import { writeFileAtomic } from "../../base/files.js";
+import type { Model } from "../../graph/ir.js";
+import { externalFiles } from "../../onnx/external.js";
 import { readModel } from "../../onnx/file.js";
 import { assertTarget, saveModel } from "../../pack/save.js";
-import { removeCheckpoints } from "../../prune/checkpoints.js";
+import { removeCheckpoints, removeEmptyFolder } from "../../prune/checkpoints.js";
 import { prune } from "../../prune/prune.js";
 import type { RecoveryOptions } from "../../prune/recovery.js";
 import { compareFiles } from "../../report/compare-files.js";
@@ -154,14 +156,15 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       const procedure = procedureFor(options, options.data !== undefined);
       const optimizer = optimizerFor(options);
       if (options.data === undefined) assertUsable((key) => command.getOptionValueSource(key) === "cli");
-      const keep = options.rewind === undefined ? [path] : [path, options.rewind];
+      const original = readModel(path);
+      const keep = filesOf(path, original);
+      if (options.rewind !== undefined) keep.push(...filesOf(options.rewind, readModel(options.rewind)));
       const target = { force, externalData, keep };
       assertTarget(out, target);
       if (report !== undefined) assertReport(report, out, target);
       const checkpoints = options.checkpoint ?? `${out}.checkpoint`;
       assertFresh(checkpoints, options.resume ?? false);
 
-      const original = readModel(path);
       if (shapes !== undefined) exampleInputs(original, { shapes, seed });
       const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
       const recovery: RecoveryOptions | null = data && {
@@ -202,6 +205,9 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
           // Without a target there is one round, and the table at the end says how it went.
           if (round.kept !== null) terminal.note(roundLine(round));
         },
+      }).catch((error: unknown) => {
+        removeEmptyFolder(checkpoints);
+        throw error;
       });
 
       const saved = await saveModel(result.model, out, {
@@ -264,9 +270,14 @@ function stoppedMeasuring(out: string): EspalierError {
   });
 }
 
+/** A model's file and those that hold its weights. */
+function filesOf(path: string, model: Model): string[] {
+  return [path, ...externalFiles(path, model)];
+}
+
 function assertReport(report: string, out: string, options: { force?: boolean; keep: readonly string[] }): void {
-  if (resolve(report) === resolve(out)) {
+  if ([out, `${out}.data`].some((path) => resolve(report) === resolve(path))) {
     throw new EspalierError("bad-usage", "the report and the model cannot be one file", { who: "--report" });
   }
-  assertTarget(report, options);
+  assertTarget(report, { ...options, externalData: false });
 }

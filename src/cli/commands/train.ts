@@ -1,13 +1,16 @@
 import { existsSync, rmSync } from "node:fs";
 import { resolve } from "node:path";
 import { EspalierError, quoted } from "../../base/errors.js";
+import { formatCount } from "../../base/format.js";
 import { randomStream } from "../../base/random.js";
 import type { Dataset } from "../../data/dataset.js";
 import { splitDataset } from "../../data/split.js";
 import { Model } from "../../graph/ir.js";
+import { externalFiles } from "../../onnx/external.js";
 import { readModel } from "../../onnx/file.js";
+import { countParameters } from "../../ops/cost.js";
 import { assertTarget, saveModel } from "../../pack/save.js";
-import { measureSizes } from "../../pack/sizes.js";
+import { measureSizes, type Sizes } from "../../pack/sizes.js";
 import { nodeEngine } from "../../run/node.js";
 import { webEngine } from "../../run/web.js";
 import { evaluate } from "../../train/evaluate.js";
@@ -100,7 +103,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const optimizer = optimizerFor(options);
       const source = networkNamed(name) ?? readNetworkFile(name);
       const fromFile = source instanceof Model;
-      const keep = fromFile ? [name] : [];
+      const keep = fromFile ? [name, ...externalFiles(name, source)] : [];
       assertTarget(out, { force, keep });
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
       if (resolve(checkpoint) === resolve(out)) {
@@ -154,12 +157,24 @@ export const trainCommand = defineCommand((command, { signal }) => {
         onBatch: (done, total) => terminal.progress("evaluating", done, total),
       });
       const sizes = await measureSizes(out);
+      if (fromFile) noteLostZeros(source, sizes, terminal);
       const { classNames } = data;
       terminal.result({ model: out, data: data.name, classNames, history, ...evaluation, ...sizes, ...saved }, () =>
         [renderEvaluation(evaluation, data, terminal), "", renderSaved(saved, sizes)].join("\n"),
       );
     });
 });
+
+/** Training moves every weight: zeros of an earlier pruning go. */
+function noteLostZeros(before: Model, after: Sizes, terminal: Terminal): void {
+  const { parameters, nonzeros } = countParameters(before.graph);
+  const lost = after.nonzeros - nonzeros;
+  if (lost <= 0.01 * parameters) return;
+  const present = Math.floor((100 * (parameters - nonzeros)) / parameters) / 100;
+  terminal.note(
+    `${formatCount(lost)} weights that were 0 no longer are. To train and keep them: espalier prune --sparsity ${present}`,
+  );
+}
 
 function readNetworkFile(name: string): Model {
   if (existsSync(name)) return readModel(name);
