@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
@@ -162,6 +162,32 @@ describe("fit", () => {
     await expect(failing).rejects.toBeInstanceOf(EspalierError);
     await expect(failing).rejects.toMatchObject({ code: "diverged" });
     expect(trainer.weights.every(Number.isFinite)).toBe(true);
+  });
+
+  it("sees that the very last step diverged, before the checkpoint is written", async () => {
+    const model = freshModel();
+    const start = await trainerFor(model);
+    const first = start.weights;
+    const checkpoint = { path: join(folder, "last-step"), fingerprint: "same" };
+    // 256 examples are 8 steps: only the last one is too long.
+    const schedule = { ...cosineRate, factor: (step: number) => (step === 7 ? 1 : 1e-30) };
+    const failing = fit(start, { ...options, epochs: 1, rate: 1e27, schedule, checkpoint });
+    await expect(failing).rejects.toMatchObject({ code: "diverged" });
+    await expect(failing).rejects.toThrow(/the loss became \S+ after step 8\. Lower the learning rate/);
+    expect(start.state.step).toBe(7);
+    expect(Math.max(...start.weights.map((weight, i) => Math.abs(weight - first[i])))).toBeLessThan(1);
+    expect(existsSync(checkpoint.path)).toBe(false);
+  });
+
+  it("gives the loss of the current state without changing it", async () => {
+    const trainer = await trainerFor(freshModel());
+    const { inputs, labels } = await data.read(Array.from({ length: 32 }, (_, i) => i));
+    if (!labels) throw new Error("the blobs have labels");
+    await trainer.step(inputs, { class: labels }, 0.01);
+    const before = trainer.state;
+    const loss = await trainer.lossOn(inputs, { class: labels });
+    expect(trainer.state).toBe(before);
+    expect((await trainer.step(inputs, { class: labels }, 0.01)).loss).toBe(loss);
   });
 
   it("says what to do when the data do not fill a batch", async () => {

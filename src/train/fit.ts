@@ -74,6 +74,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
     let hits: number | null = 0;
     let rate = 0;
     let step = (epoch - 1) * stepsPerEpoch;
+    let last: Parameters<Trainer["lossOn"]> | null = null;
     for await (const { batch, indices } of batches(data, { batchSize, seed, epoch, shuffle: true, dropLast: true })) {
       if (options.signal?.aborted) {
         throw new EspalierError("interrupted", `stopped in epoch ${epoch}`, {
@@ -84,12 +85,14 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       rate = options.rate * options.schedule.factor(step, totalSteps);
       const targets = { ...labelTargets(trainer.program, data, batch.labels), ...options.targetsFor?.(indices) };
       const result = await trainer.step(batch.inputs, targets, rate);
+      last = [batch.inputs, targets];
       lossSum += result.loss;
       hits = hits === null || result.hits === null ? null : hits + result.hits;
       step++;
       options.onStep?.(step, totalSteps, result.loss);
     }
     trainer.checkFinite();
+    if (epoch === epochs && last) await trainer.lossOn(...last);
     const score = options.validate ? await options.validate(trainer) : null;
     const record: EpochRecord = {
       epoch,

@@ -117,6 +117,31 @@ export class Trainer {
     rate: number,
   ): Promise<StepResult> {
     const { program } = this;
+    const { step, mask } = this.#state;
+    const { results, loss } = await this.#run(inputs, targets, rate, `at step ${step + 1}`);
+    const vectors: Record<string, Float32Array> = {};
+    for (const { input, output } of program.state) vectors[input] = toFloat32(results[output]);
+    this.#state = { step: step + 1, vectors, mask, firstLoss: this.#state.firstLoss ?? loss };
+    return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
+  }
+
+  /**
+   * The loss of the current state, which stays as it is: what the last step did shows in no other step.
+   * Throws `diverged` as `step` does.
+   */
+  async lossOn(inputs: readonly Tensor[], targets: Partial<Record<TargetKind, Tensor>>): Promise<number> {
+    const { loss } = await this.#run(inputs, targets, 0, `after step ${this.#state.step}`);
+    return loss;
+  }
+
+  /** Runs the program on the current state, which is known to be good when this returns. */
+  async #run(
+    inputs: readonly Tensor[],
+    targets: Partial<Record<TargetKind, Tensor>>,
+    rate: number,
+    when: string,
+  ): Promise<{ results: Tensors; loss: number }> {
+    const { program } = this;
     const { step, vectors, mask } = this.#state;
     const feeds: Tensors = {};
     for (const [i, name] of program.inputs.entries()) feeds[name] = inputs[i];
@@ -140,13 +165,10 @@ export class Trainer {
     const firstLoss = this.#state.firstLoss ?? loss;
     if (!(Math.abs(loss) <= exploded * Math.max(1, Math.abs(firstLoss)))) {
       this.#goBack();
-      throw diverged(`the loss became ${loss} at step ${step + 1}`);
+      throw diverged(`the loss became ${loss} ${when}`);
     }
     this.#good = this.#state;
-    const next: Record<string, Float32Array> = {};
-    for (const { input, output } of program.state) next[input] = toFloat32(results[output]);
-    this.#state = { step: step + 1, vectors: next, mask, firstLoss };
-    return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
+    return { results, loss };
   }
 
   /** Throws `diverged` when the newest weights are not finite, having gone back to the last good ones. */
