@@ -61,3 +61,7 @@ test("what the output does not depend on is not listed", () => {
   });
   expect(found).toEqual({ trainable: ["w"], blocked: [] });
 });
+
+test("a graph without an output is refused", () => {
+  expect(() => findTrainable(new Model(10, 21, "mute").graph)).toThrow(/^graph 'mute': it has no output/);
+});
