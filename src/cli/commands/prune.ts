@@ -199,7 +199,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         },
         onEpoch(epoch) {
           terminal.note(phaseLine(epoch, recovery?.epochs ?? 0));
-          if (epoch.score !== null && data?.judge?.labelKind === "class") curve.addAccuracy(epoch.score);
+          curve.addEpoch(epoch);
         },
         onRound(round) {
           // Without a target there is one round, and the table at the end says how it went.
@@ -240,7 +240,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         options: plainOptions(options),
         ...comparison,
         rounds: result.rounds,
-        curve: curve.points,
+        curve: curve.points(result.history, data?.judge?.labelKind === "class"),
         ...recordWeights(result.layers),
       };
       if (report !== undefined) writeFileAtomic(report, [Buffer.from(renderReport(record))], { force });
