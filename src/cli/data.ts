@@ -1,7 +1,8 @@
 import { Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
-import type { DataSplits, Dataset, InputSpec } from "../data/dataset.js";
+import type { DataSplits, Dataset } from "../data/dataset.js";
 import { loadDataset } from "../data/load.js";
+import { loadOptionsFor } from "../data/model-options.js";
 import { parseNormalization } from "../data/normalize.js";
 import type { LoadOptions } from "../data/options.js";
 import type { Model } from "../graph/ir.js";
@@ -53,25 +54,8 @@ export async function loadData(
     imageFit,
     normalization: parseNormalization(normalization),
     log: (line) => terminal.note(line),
-    ...(model && { inputs: inputSpecs(model), classCount: classCountOf(model) }),
+    ...(model && loadOptionsFor(model)),
   });
-}
-
-/** Undefined when the model does not declare what it takes. */
-function inputSpecs(model: Model): InputSpec[] | undefined {
-  const specs: InputSpec[] = [];
-  for (const { name, type } of model.graph.requiredInputs) {
-    if (!type?.dims) return undefined;
-    specs.push({ name, dtype: type.dtype, dims: type.dims.slice(1) });
-  }
-  return specs;
-}
-
-/** The width of an output [N, classes], when it is declared. */
-function classCountOf(model: Model): number | undefined {
-  const dims = model.graph.outputs[0]?.type?.dims;
-  const classes = dims?.length === 2 ? dims[1] : null;
-  return typeof classes === "number" && classes > 1 ? classes : undefined;
 }
 
 /** The part to judge by: what was asked for, else the test part, else all there is. Throws `bad-usage`. */

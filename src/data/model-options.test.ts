@@ -1,0 +1,26 @@
+import { expect, test } from "vitest";
+import { parseText } from "../graph/parse.js";
+import { loadOptionsFor } from "./model-options.js";
+
+test("one example of each declared input that has no constant, and the number of classes", () => {
+  const model = parseText(`main(float[N,3,?,32] image, int64[2,4] ids) => (y) {
+    float[N,10] y = Custom(image, ids)
+  }`);
+  expect(loadOptionsFor(model)).toEqual({
+    inputs: [
+      { name: "image", dtype: "float", dims: [3, null, 32] },
+      { name: "ids", dtype: "int64", dims: [4] },
+    ],
+    classCount: 10,
+  });
+});
+
+test.each(["float[N,1] y", "float[N,C] y", "float[N,3,8] y", "y"])("no classes: %s", (output) => {
+  const model = parseText(`main(float[N,3] x) => (y) {\n  ${output} = Custom(x)\n}`);
+  expect(loadOptionsFor(model).classCount).toBeUndefined();
+});
+
+test("no inputs when one of them declares no dims", () => {
+  const model = parseText("main(float[N,3] x, float z) => (y) {\n  float[N,2] y = Custom(x, z)\n}");
+  expect(loadOptionsFor(model)).toEqual({ inputs: undefined, classCount: 2 });
+});
