@@ -83,7 +83,7 @@ interface Layout {
 function chooseLayout(first: readonly string[], { inputs, labels: choice }: LoadOptions): Layout {
   const names = first.map((field) => field.toLowerCase());
   const named = labelNames.map((name) => names.indexOf(name)).find((column) => column >= 0);
-  const isHeader = named !== undefined || first.slice(0, -1).some((field) => field !== "" && !isNumber(field));
+  const isHeader = named !== undefined || namesColumns(first.slice(0, -1));
   const numbered = isHeader && first[0] === "" ? 1 : 0;
   const columns = first.map((_, column) => column).slice(numbered);
   const width = inputs?.length === 1 ? elementsOf(inputs[0].dims) : undefined;
@@ -92,6 +92,17 @@ function chooseLayout(first: readonly string[], { inputs, labels: choice }: Load
   const label = isHeader && named !== undefined ? named : allAreFeatures ? null : last;
   return { header: isHeader ? first : null, features: columns.filter((column) => column !== label), label };
 }
+
+/** Of the fields before the last: whether one is a name, and none a value. A first column without a name is no value. */
+function namesColumns(fields: readonly string[]): boolean {
+  const values = fields.filter(
+    (field, column) => isNumber(field) || noValue.test(field) || (field === "" && column > 0),
+  );
+  return values.length === 0 && fields.some((field) => field !== "");
+}
+
+/** What stands in data for a missing or an infinite number. */
+const noValue = /^(n\/?a|null|none|missing|\?|-|[+-]?(nan|inf|infinity))$/i;
 
 function isNumber(field: string): boolean {
   return field !== "" && Number.isFinite(Number(field));
