@@ -1,5 +1,5 @@
 import { sizeOf } from "../../base/tensor.js";
-import type { Network } from "./network.js";
+import { imageDims, type Network } from "./network.js";
 
 /** Two hidden layers of 300 and 100 (LeCun et al., 1998), with ReLU: 266,610 parameters for 28x28 images. */
 export const lenet300100: Network = {
@@ -19,7 +19,9 @@ export const lenet300100: Network = {
  */
 export const lenet5: Network = {
   name: "lenet-5",
-  emit(layers, input, [channels, height, width], classes) {
+  emit(layers, input, dims, classes) {
+    // The smallest that leaves something: 16 -> 12 -> 6 -> 2 -> 1.
+    const [channels, height, width] = imageDims("lenet-5", dims, 16);
     const conv1 = layers.maxPool(layers.relu(layers.conv("conv1", input, channels, 20, 5)), 2);
     const conv2 = layers.maxPool(layers.relu(layers.conv("conv2", conv1, 20, 50, 5)), 2);
     // Twice an unpadded 5x5 convolution and pooling by 2: 28 -> 24 -> 12 -> 8 -> 4.

@@ -1,3 +1,4 @@
+import { EspalierError } from "../../base/errors.js";
 import type { Random } from "../../base/random.js";
 import { floatTensor, sizeOf } from "../../base/tensor.js";
 import { attr } from "../../graph/attribute.js";
@@ -76,7 +77,23 @@ export class Layers {
   }
 }
 
-/** A complete model of a network: input `input` [N, ...dims] with a free batch axis, output `logits` [N, classes]. */
+/**
+ * The dims [channels, height, width] of one example, for networks of images with sides of at least `side`.
+ * Throws `bad-data` for other dims.
+ */
+export function imageDims(name: string, dims: readonly number[], side: number): readonly [number, number, number] {
+  const [channels, height, width] = dims;
+  if (dims.length === 3 && channels >= 1 && height >= side && width >= side) return [channels, height, width];
+  const size = side > 1 ? ` of at least ${side}x${side}` : "";
+  throw new EspalierError("bad-data", `${name} takes images${size}, not examples of dims [${dims.join(", ")}]`, {
+    hint: `Give images [channels, height, width]${size}; lenet-300-100 takes examples of any dims.`,
+  });
+}
+
+/**
+ * A complete model of a network: input `input` [N, ...dims] with a free batch axis, output `logits` [N, classes].
+ * Throws `bad-data` where the network does not take such `dims`.
+ */
 export function buildNetwork(network: Network, dims: readonly number[], classes: number, random: Random): Model {
   const model = new Model(10, 21, network.name);
   const builder = new Builder(model.graph);

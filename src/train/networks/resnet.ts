@@ -1,5 +1,5 @@
 import type { Value } from "../../graph/ir.js";
-import type { Layers, Network } from "./network.js";
+import { imageDims, type Layers, type Network } from "./network.js";
 
 /**
  * ResNet-20 for small images (He et al., 2016, section 4.2): a 3x3 convolution, three stages of three residual blocks
@@ -8,7 +8,8 @@ import type { Layers, Network } from "./network.js";
  */
 export const resnet20: Network = {
   name: "resnet-20",
-  emit(layers, input, [channels], classes) {
+  emit(layers, input, dims, classes) {
+    const [channels] = imageDims("resnet-20", dims, 1);
     let x = layers.relu(convNorm(layers, "stem", input, channels, 16, 3, 1));
     let width = 16;
     for (const [stage, outputs] of [16, 32, 64].entries()) {
