@@ -17,9 +17,12 @@ export function labelTargets(
   if (!labels || !labelKind || !targets.includes(labelKind)) return {};
   if (labelKind === "class") return { class: labels };
   if (labels.size !== sizeOf(outputDims)) {
+    const mayBeClasses = outputDims.length === 2 && outputDims[1] > 1;
     throw new EspalierError("bad-data", `targets of dims [${labels.dims}] for an output of [${outputDims}]`, {
       who: name,
-      hint: "Is this the model for these data?",
+      hint: `Is this the model for these data?${
+        mayBeClasses ? " If the values are class numbers, read them as such, with --labels class." : ""
+      }`,
     });
   }
   return { value: floatTensor(outputDims, toFloat32(labels)) };
