@@ -13,7 +13,7 @@ export function frozenTensors(model: Model, patterns: readonly string[]): (name:
   if (patterns.length === 0) return () => false;
   const { graph } = prepareModel(model);
   // A body may read constants of the main graph: they are trained once the condition of its If is known.
-  const read = [...allGraphs(graph)].flatMap(learnableConstants);
+  const read = [...allGraphs(graph)].flatMap((inner) => learnableConstants(inner));
   const names = [...new Set(read.filter((value) => value.graph === graph).map(({ name }) => name))];
   const matchers = patterns.map((pattern) => {
     const fits = globMatcher(pattern);

@@ -1,3 +1,4 @@
+import type { DType } from "../base/dtype.js";
 import { constantOf } from "../graph/constant.js";
 import type { Graph, Node, Value } from "../graph/ir.js";
 import { opOf } from "../ops/registry.js";
@@ -7,8 +8,9 @@ import { opOf } from "../ops/registry.js";
  * their reader's definition calls learnable. A single number that is multiplied or added to a tensor is part of the
  * architecture (a temperature, the 0.5 of a GELU), not a weight; the one bias of a one-output layer and the one slope of
  * a PRelu are weights.
+ * @param dtypes element types that count; training changes float32 alone.
  */
-export function learnableConstants(graph: Graph): Value[] {
+export function learnableConstants(graph: Graph, dtypes: readonly DType[] = ["float"]): Value[] {
   const found = new Set<Value>();
   for (const node of graph.nodes) {
     const op = opOf(node);
@@ -18,7 +20,7 @@ export function learnableConstants(graph: Graph): Value[] {
     for (const index of learnable) {
       const value = node.inputs[index];
       const tensor = constantOf(value ?? null);
-      if (value && tensor?.dtype === "float" && (tensor.size > 1 || counts)) found.add(value);
+      if (value && tensor && dtypes.includes(tensor.dtype) && (tensor.size > 1 || counts)) found.add(value);
     }
   }
   return [...found];

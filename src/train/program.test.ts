@@ -13,6 +13,7 @@ import {
   setIrVersion,
 } from "../graph/edit.js";
 import { type Graph, Model, type Value } from "../graph/ir.js";
+import { parseText } from "../graph/parse.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
@@ -55,6 +56,21 @@ async function trainerFor(model: Model, options: Partial<ProgramOptions> = {}): 
 const names = ({ parameters }: Program) => parameters.slices.map((slice) => slice.name);
 
 describe("what a program trains", () => {
+  it.each(["float16", "double"] as const)("says of %s weights that only float32 is trained", async (dtype) => {
+    const model = parseText(`model <ir 10, opset 21>
+    main(float[N,3] x) => (y) {
+      w = ${dtype}[3,2] {1, 0, 0, 1, 2, 3}
+      narrow = Cast<to = ${dtype === "double" ? 11 : 10}>(x)
+      scores = MatMul(narrow, w)
+      float[N,2] y = Cast<to = 1>(scores)
+    }`);
+    await expect(compile(model)).rejects.toMatchObject({
+      code: "unsupported",
+      message: `tensor 'w': its elements are ${dtype}, and only float32 weights are trained. Export the model in float32.`,
+    });
+    await expect(compile(model, { frozen: (name) => name === "w" })).rejects.toThrow("no tensor left to train");
+  });
+
   it("leaves a lone number that scales a tensor, and takes those of a layer and an activation", async () => {
     const model = modelOf((b, input) => {
       const half = b.emit("PRelu", [

@@ -1,8 +1,9 @@
 import type { DType } from "../base/dtype.js";
-import { EspalierError } from "../base/errors.js";
+import { EspalierError, quoted } from "../base/errors.js";
 import { floatTensor, intTensor, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
+import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
 import { mainOutput } from "../graph/main-output.js";
@@ -82,7 +83,8 @@ export interface Program {
  * `prepareModel` gives it; it is used up. Constants that lie in branches of an If, also of one whose condition is known,
  * keep their values.
  * @param example one batch of inputs by name, which fixes every shape.
- * Throws `unsupported` for an operator without a gradient on the way, `bad-data` when loss and output do not fit.
+ * Throws `unsupported` for an operator without a gradient on the way, and when all weights are of another type than
+ * float32; `bad-data` when loss and output do not fit.
  */
 export async function compileProgram(
   model: Model,
@@ -104,14 +106,9 @@ export async function compileProgram(
   checkOutput(output, outputDims, batchSize, loss);
 
   const behind = ancestors([output]);
-  const trained = learnableConstants(graph).filter(
-    (value) => own.has(value) && behind.has(value) && !options.frozen?.(value.name),
-  );
-  if (trained.length === 0) {
-    throw new EspalierError("bad-usage", "the model has no tensor left to train", {
-      hint: "It holds no float weights, or they lie in the branches of an If, or every one of them is frozen.",
-    });
-  }
+  const isWeight = (value: Value) => own.has(value) && behind.has(value) && !options.frozen?.(value.name);
+  const trained = learnableConstants(graph).filter(isWeight);
+  if (trained.length === 0) throw nothingToTrain(learnableConstants(graph, otherFloats).find(isWeight));
   const parameters = layOut(trained.map((value) => ({ name: value.name, dims: forward.dims(value) })));
   const feeds: Tensors = { ...example };
   const state: StateVector[] = [];
@@ -193,6 +190,22 @@ export async function compileProgram(
     hitsOutput,
     bytes: modelBytes(model),
   };
+}
+
+const otherFloats: readonly DType[] = ["float16", "bfloat16", "double"];
+
+/** `other` is a weight of another floating-point type. */
+function nothingToTrain(other: Value | undefined): EspalierError {
+  const dtype = constantOf(other ?? null)?.dtype;
+  if (other && dtype) {
+    return new EspalierError("unsupported", `its elements are ${dtype}, and only float32 weights are trained`, {
+      who: `tensor ${quoted(other.name)}`,
+      hint: "Export the model in float32.",
+    });
+  }
+  return new EspalierError("bad-usage", "the model has no tensor left to train", {
+    hint: "It holds no float weights, or they lie in the branches of an If, or every one of them is frozen.",
+  });
 }
 
 function checkOutput(output: Value, dims: readonly number[], batchSize: number, loss: Loss): void {
