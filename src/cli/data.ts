@@ -58,6 +58,11 @@ export async function loadData(
   });
 }
 
+/** The first of some datasets that can judge a model. */
+export function firstLabelled(...datasets: readonly (Dataset | null)[]): Dataset | null {
+  return datasets.find((data) => data?.labelKind) ?? null;
+}
+
 /** The part to judge by: what was asked for, else the test part, else all there is. Throws `bad-usage`. */
 export function partOf({ train, test }: DataSplits, part: "train" | "test" | undefined): Dataset {
   if (part === "test" && !test) {

@@ -1,7 +1,7 @@
 import type { DataSplits, Dataset } from "../data/dataset.js";
 import { splitDataset } from "../data/split.js";
 import type { Model } from "../graph/ir.js";
-import { type DataOptions, loadData } from "./data.js";
+import { type DataOptions, firstLabelled, loadData } from "./data.js";
 import type { Terminal } from "./terminal.js";
 
 /** What is learnt from, what the run is judged by, and what the result is. */
@@ -10,11 +10,6 @@ export interface PruneData {
   /** Null where nothing has labels. */
   judge: Dataset | null;
   test: Dataset | null;
-}
-
-/** The first of some datasets that can judge a model. */
-export function firstLabelled(...datasets: readonly (Dataset | null)[]): Dataset | null {
-  return datasets.find((data) => data?.labelKind) ?? null;
 }
 
 export async function readPruneData(

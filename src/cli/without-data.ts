@@ -1,35 +1,37 @@
+import type { Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
 
 /** Options that say nothing without data. */
-const dataOptions = {
-  epochs: "--epochs",
-  batch: "--batch",
-  rate: "--rate",
-  rateSchedule: "--rate-schedule",
-  optimizer: "--optimizer",
-  momentum: "--momentum",
-  nesterov: "--nesterov",
-  weightDecay: "--weight-decay",
-  clip: "--clip",
-  batchNorm: "--batch-norm",
-  freeze: "--freeze",
-  teacher: "--teacher",
-  temperature: "--temperature",
-  validation: "--validation",
-  labels: "--labels",
-  mean: "--mean",
-  std: "--std",
-  scale: "--scale",
-  imageFit: "--image-fit",
-};
+const needData = new Set([
+  ...[
+    "epochs",
+    "batch",
+    "rate",
+    "rateSchedule",
+    "optimizer",
+    "momentum",
+    "nesterov",
+    "weightDecay",
+    "clip",
+    "batchNorm",
+  ],
+  ...["freeze", "teacher", "temperature", "validation", "labels", "mean", "std", "scale", "imageFit"],
+]);
 
-/** Throws `bad-usage` for an option that was given and needs data, when there are none. */
-export function assertUsable(given: (key: string) => boolean): void {
-  for (const [key, flag] of Object.entries(dataOptions)) {
-    if (!given(key)) continue;
+/** What is asked of a command here. */
+interface Given {
+  readonly options: readonly Option[];
+  getOptionValueSource(name: string): string | undefined;
+}
+
+/** Throws `bad-usage` for an option that was given and needs data. Call it when there are none. */
+export function assertUsable(command: Given): void {
+  for (const option of command.options) {
+    const name = option.attributeName();
+    if (!needData.has(name) || command.getOptionValueSource(name) !== "cli") continue;
     throw new EspalierError("bad-usage", "there is nothing to train with", {
-      who: flag,
-      hint: key === "freeze" ? "Give --data, or leave layers alone with --ignore." : "Give --data.",
+      who: option.long ?? name,
+      hint: name === "freeze" ? "Give --data, or leave layers alone with --ignore." : "Give --data.",
     });
   }
 }

@@ -8,7 +8,7 @@ import { logitsBehind } from "../ops/logits.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
-import { fingerprintOf } from "../train/fingerprint.js";
+import { fingerprintOf, learningFacts } from "../train/fingerprint.js";
 import { type EpochRecord, fit } from "../train/fit.js";
 import { frozenTensors } from "../train/frozen.js";
 import { gather, type Slice, scatter, sliceNamed } from "../train/layout.js";
@@ -107,20 +107,20 @@ export interface Gathered {
 export class Recovery {
   readonly #program: Program;
   readonly #optimizer: Optimizer;
-  readonly #options: RecoveryOptions;
+  readonly #options: RecoveryOptions & { rate: number; schedule: RateSchedule };
   readonly #context: RunContext;
   readonly #teacher: Teacher | null;
 
   private constructor(
     program: Program,
     optimizer: Optimizer,
-    options: RecoveryOptions,
+    { rate = 0.001, schedule = oneCycleRate, ...options }: RecoveryOptions,
     context: RunContext,
     teacher: Teacher | null,
   ) {
     this.#program = program;
     this.#optimizer = optimizer;
-    this.#options = options;
+    this.#options = { ...options, rate, schedule };
     this.#context = context;
     this.#teacher = teacher;
   }
@@ -163,7 +163,7 @@ export class Recovery {
   async train(model: Model, phase: Phase): Promise<PhaseResult> {
     const { parameters, running } = this.#program;
     const { engine, threads, seed, evaluation, signal } = this.#context;
-    const { data, epochs, rate = 0.001, schedule = oneCycleRate } = this.#options;
+    const { data, epochs, rate, schedule } = this.#options;
     const slices = phase.layers.map(({ name }) => sliceNamed(parameters, name));
     const start = {
       parameters: gather(parameters, model.graph),
@@ -222,11 +222,9 @@ export class Recovery {
   async #checkpoint(phase: Phase, start: { parameters: Float32Array; running: Float32Array; mask: Float32Array }) {
     const { checkpoints: folder, seed, evaluation } = this.#context;
     if (folder === undefined) return undefined;
-    const { data, epochs, rate, schedule = oneCycleRate } = this.#options;
-    const rates = Array.from({ length: 21 }, (_, i) => schedule.factor(i * 50, 1001));
-    const scalars = [1, 2].map((step) => this.#optimizer.scalars(step, 1));
-    const judge = evaluation && [evaluation.name, evaluation.size];
-    const facts = [phase.name, phase.facts, epochs, rate, rates, scalars, seed, judge];
+    const { data, epochs, rate, schedule } = this.#options;
+    const learning = learningFacts({ optimizer: this.#optimizer, schedule, rate, epochs, seed, judge: evaluation });
+    const facts = [phase.name, phase.facts, learning];
     const { parameters, running, mask } = start;
     makeFolder(folder);
     return {

@@ -126,8 +126,8 @@ export class Work {
 
   async #pruneInRounds({ count, schedule, rewindTo }: Rounds, target: Settled, name: string) {
     const from = this.present(target);
-    const frozen = frozenTensors(this.model, this.#options.recovery?.freeze ?? []);
-    const early = rewindTo && snapshotFrom(rewindTo, this.model.graph, frozen);
+    const { freeze = [] } = this.#options.recovery ?? {};
+    const early = rewindTo && snapshotFrom(rewindTo, this.model.graph, frozenTensors(this.model, freeze));
     let evaluation: Evaluation | null = null;
     for (let round = 1; round <= count; round++) {
       const goal = between(from, target, schedule.sparsityAt(round / count, from.sparsity, target.sparsity));

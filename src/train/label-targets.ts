@@ -10,7 +10,7 @@ import type { Program } from "./program.js";
  * Throws `bad-data` when there are more or fewer values than the output has.
  */
 export function labelTargets(
-  { targets, outputDims }: Program,
+  { targets, outputDims }: Pick<Program, "targets" | "outputDims">,
   { labelKind, name }: Dataset,
   labels: Tensor | null,
 ): Partial<Record<TargetKind, Tensor>> {

@@ -4,8 +4,8 @@ import type { Graph, Node, Value } from "../graph/ir.js";
 import { opOf } from "../ops/registry.js";
 
 /**
- * The constants that the nodes of a graph read and training may change, in the order in which they are first read: those that
- * their reader's definition calls learnable. A single number that is multiplied or added to a tensor is part of the
+ * The constants that the nodes of a graph read and training may change, in the order in which they are first read:
+ * those that their reader's definition calls learnable. A single number that is multiplied or added to a tensor is part of the
  * architecture (a temperature, the 0.5 of a GELU), not a weight; the one bias of a one-output layer and the one slope of
  * a PRelu are weights.
  * @param dtypes element types that count; training changes float32 alone.

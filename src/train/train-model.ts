@@ -6,7 +6,7 @@ import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "./compile-for.js";
 import { evaluate } from "./evaluate.js";
-import { fingerprintOf } from "./fingerprint.js";
+import { fingerprintOf, learningFacts } from "./fingerprint.js";
 import { type EpochRecord, fit } from "./fit.js";
 import { frozenTensors } from "./frozen.js";
 import { gather, scatter } from "./layout.js";
@@ -77,6 +77,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
     const { accuracy, loss } = await evaluate(trained, examples, { engine, threads, signal: options.signal });
     return accuracy ?? -loss;
   };
+  const facts = [learningFacts({ ...options, seed, judge: validation }), options.patience];
   const history: EpochRecord[] = [];
   try {
     await fit(trainer, {
@@ -87,7 +88,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
       ...(validation && { validate: () => validate(validation) }),
       checkpoint: checkpoint && {
         path: checkpoint.path,
-        fingerprint: await fingerprintOf([program.bytes], [start.parameters, start.running], data, factsOf(options)),
+        fingerprint: await fingerprintOf([program.bytes], [start.parameters, start.running], data, facts),
       },
     });
     update();
@@ -124,11 +125,4 @@ function compile(model: Model, data: Dataset, options: TrainOptions): Promise<Pr
   const loss = options.loss ?? (data.labelKind === "class" ? crossEntropy : meanSquare);
   const frozen = frozenTensors(model, freeze);
   return compileFor(model, data, batchSize, { loss, optimizer, frozen, batchNorm, clipNorm, masked: false }, engine);
-}
-
-/** All that tells runs apart beside program, weights and data: checkpoints of one must not go on as another's. */
-function factsOf({ optimizer, schedule, rate, epochs, seed, patience, validation }: TrainOptions): unknown {
-  const rates = Array.from({ length: 21 }, (_, i) => schedule.factor(i * 50, 1001));
-  const scalars = [1, 2].map((step) => optimizer.scalars(step, rate));
-  return [scalars, rates, rate, epochs, seed, patience, validation && [validation.name, validation.size]];
 }

@@ -67,6 +67,10 @@ test.each([
   { args: ["train", "lenet-5", "--data", "x", "-o", "OUT", "--momentum", "0.9"], says: "Give --optimizer sgd." },
   { args: ["train", "lenet-5", "--data", "x", "-o", "OUT", "--checkpoint", "OUT"], says: "cannot be one file" },
   {
+    args: ["prune", "MODEL", "--sparsity", "0.5", "-o", "OUT", "--checkpoint", "OUT"],
+    says: "--checkpoint: the checkpoint and the model cannot be one file",
+  },
+  {
     args: ["prune", "MODEL", "-o", "OUT", "--sparsity", "0.5", "--freeze", "fc*"],
     says: "leave layers alone with --ignore",
   },

@@ -1,4 +1,4 @@
-import { basename, resolve } from "node:path";
+import { basename } from "node:path";
 import { EspalierError } from "../../base/errors.js";
 import { writeFileAtomic } from "../../base/files.js";
 import type { Model } from "../../graph/ir.js";
@@ -17,6 +17,7 @@ import { exampleInputs } from "../../run/example.js";
 import { nodeEngine } from "../../run/node.js";
 import { webEngine } from "../../run/web.js";
 import { rateScheduleNamed } from "../../train/rates.js";
+import { assertApart } from "../apart.js";
 import { defineCommand } from "../command.js";
 import { renderComparison } from "../comparison.js";
 import { dataOption, imageFitOption, labelsOption, meanOption, scaleOption, stdOption } from "../data.js";
@@ -155,16 +156,23 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       const selection = selectionFor(options);
       const procedure = procedureFor(options, options.data !== undefined);
       const optimizer = optimizerFor(options);
-      if (options.data === undefined) assertUsable((key) => command.getOptionValueSource(key) === "cli");
+      if (options.data === undefined) assertUsable(command);
       const original = readModel(path);
       const keep = filesOf(path, original);
-      if (options.rewind !== undefined) keep.push(...filesOf(options.rewind, readModel(options.rewind)));
+      if (options.rewind !== undefined && procedure.kind === "rounds" && procedure.rewindTo) {
+        keep.push(...filesOf(options.rewind, procedure.rewindTo));
+      }
       const target = { force, externalData, keep };
       assertTarget(out, target);
-      if (report !== undefined) assertReport(report, out, target);
+      if (report !== undefined) {
+        assertApart("report", report, out);
+        assertTarget(report, { force, keep });
+      }
       const checkpoints = options.checkpoint ?? `${out}.checkpoint`;
+      assertApart("checkpoint", checkpoints, out);
       assertFresh(checkpoints, options.resume ?? false);
 
+      // The file is tried on such inputs when all is done: a mistake in them shall not wait until then.
       if (shapes !== undefined) exampleInputs(original, { shapes, seed });
       const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
       const recovery: RecoveryOptions | null = data && {
@@ -273,11 +281,4 @@ function stoppedMeasuring(out: string): EspalierError {
 /** A model's file and those that hold its weights. */
 function filesOf(path: string, model: Model): string[] {
   return [path, ...externalFiles(path, model)];
-}
-
-function assertReport(report: string, out: string, options: { force?: boolean; keep: readonly string[] }): void {
-  if ([out, `${out}.data`].some((path) => resolve(report) === resolve(path))) {
-    throw new EspalierError("bad-usage", "the report and the model cannot be one file", { who: "--report" });
-  }
-  assertTarget(report, { ...options, externalData: false });
 }

@@ -1,5 +1,4 @@
 import { existsSync, rmSync } from "node:fs";
-import { resolve } from "node:path";
 import { EspalierError, quoted } from "../../base/errors.js";
 import { formatCount } from "../../base/format.js";
 import { randomStream } from "../../base/random.js";
@@ -18,8 +17,10 @@ import { networkNamed, networks } from "../../train/networks/by-name.js";
 import { buildNetwork, type Network } from "../../train/networks/network.js";
 import { rateScheduleNamed } from "../../train/rates.js";
 import { trainModel } from "../../train/train-model.js";
+import { assertApart } from "../apart.js";
 import { defineCommand } from "../command.js";
 import {
+  firstLabelled,
   imageFitOption,
   labelsOption,
   loadData,
@@ -40,7 +41,6 @@ import {
   threadsOption,
   wholeNumber,
 } from "../options.js";
-import { firstLabelled } from "../prune-data.js";
 import { renderSaved } from "../saved.js";
 import { Terminal } from "../terminal.js";
 import {
@@ -106,11 +106,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const keep = fromFile ? [name, ...externalFiles(name, source)] : [];
       assertTarget(out, { force, keep });
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
-      if (resolve(checkpoint) === resolve(out)) {
-        throw new EspalierError("bad-usage", "the checkpoint and the model cannot be one file", {
-          who: "--checkpoint",
-        });
-      }
+      assertApart("checkpoint", checkpoint, out);
       assertTarget(checkpoint, { force: true, keep });
       const splits = await loadData(options.data, options, fromFile ? source : null, terminal);
       const model = fromFile ? source : buildFor(source, splits.train, seed);
