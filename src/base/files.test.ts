@@ -1,24 +1,11 @@
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { EspalierError } from "./errors.js";
 import { assertWritable, makeFolder, writeFileAtomic, writeFilesAtomic } from "./files.js";
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "espalier-files-"));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -27,18 +14,18 @@ test("chunks of all sizes arrive in order", () => {
   for (let i = 0; i < 5000; i++) chunks.push(Uint8Array.of(i, i >> 8).subarray(0, i % 3));
   chunks.splice(2500, 0, new Uint8Array(3_000_001).fill(7), new Uint8Array(0), new Uint8Array(2 ** 20).fill(9));
   for (let i = 0; i < 40; i++) chunks.push(new Uint8Array(100_000).fill(i));
-  const path = join(folder, "f");
+  const path = join(folder(), "f");
   writeFileAtomic(path, chunks);
   expect(Buffer.compare(readFileSync(path), Buffer.concat(chunks))).toBe(0);
 });
 
 test("nothing at all is a file too", () => {
-  writeFileAtomic(join(folder, "f"), []);
-  expect(readFileSync(join(folder, "f"))).toHaveLength(0);
+  writeFileAtomic(join(folder(), "f"), []);
+  expect(readFileSync(join(folder(), "f"))).toHaveLength(0);
 });
 
 test("a failure half-way leaves the old files and no temporary ones", () => {
-  const [first, second] = [join(folder, "a"), join(folder, "b")];
+  const [first, second] = [join(folder(), "a"), join(folder(), "b")];
   writeFileSync(first, "old");
   function* failing(error: Error) {
     yield bytes("new");
@@ -56,14 +43,14 @@ test("a failure half-way leaves the old files and no temporary ones", () => {
   const own = new EspalierError("bad-model", "the weights are gone");
   expect(() => write(own)).toThrow(own);
   expect(readFileSync(first, "utf8")).toBe("old");
-  expect(readdirSync(folder)).toEqual(["a"]);
+  expect(readdirSync(folder())).toEqual(["a"]);
 });
 
 test("files that belong together take their names in the given order, after all are complete", () => {
-  const [data, model] = [join(folder, "data"), join(folder, "model")];
+  const [data, model] = [join(folder(), "data"), join(folder(), "model")];
   const seen: string[][] = [];
   function* watching() {
-    seen.push(readdirSync(folder).map((name) => name.replace(/^\.espalier-[0-9a-f]{16}\.tmp$/, "temporary")));
+    seen.push(readdirSync(folder()).map((name) => name.replace(/^\.espalier-[0-9a-f]{16}\.tmp$/, "temporary")));
     yield bytes("m");
   }
   writeFilesAtomic([
@@ -71,11 +58,11 @@ test("files that belong together take their names in the given order, after all 
     { path: model, chunks: watching() },
   ]);
   expect(seen).toEqual([["temporary", "temporary"]]);
-  expect(readdirSync(folder)).toEqual(["data", "model"]);
+  expect(readdirSync(folder())).toEqual(["data", "model"]);
 });
 
 test("what cannot be written is refused before a byte is asked for", () => {
-  const path = join(folder, "f");
+  const path = join(folder(), "f");
   writeFileSync(path, "old");
   const never: Iterable<Uint8Array> = {
     [Symbol.iterator]: () => {
@@ -83,15 +70,15 @@ test("what cannot be written is refused before a byte is asked for", () => {
     },
   };
   expect(() => writeFileAtomic(path, never)).toThrow("the file exists already. Give --force to replace it.");
-  expect(() => writeFileAtomic(join(folder, "none/f"), never)).toThrow("none does not exist. Create it first.");
+  expect(() => writeFileAtomic(join(folder(), "none/f"), never)).toThrow("none does not exist. Create it first.");
   expect(() => writeFileAtomic(join(path, "f"), never)).toThrow("does not exist");
-  mkdirSync(join(folder, "dir"));
-  expect(() => assertWritable(join(folder, "dir"), { force: true })).toThrow("it is a folder, not a file");
+  mkdirSync(join(folder(), "dir"));
+  expect(() => assertWritable(join(folder(), "dir"), { force: true })).toThrow("it is a folder, not a file");
   expect(() => assertWritable(path, { force: true })).not.toThrow();
 });
 
 test("a link is replaced, not followed", () => {
-  const [target, link] = [join(folder, "target"), join(folder, "link")];
+  const [target, link] = [join(folder(), "target"), join(folder(), "link")];
   writeFileSync(target, "precious");
   symlinkSync(target, link);
   writeFileAtomic(link, [bytes("new")], { force: true });
@@ -101,19 +88,19 @@ test("a link is replaced, not followed", () => {
 
 test("a name as long as the file system allows can be written", () => {
   for (const name of ["n".repeat(255), "木".repeat(85)]) {
-    writeFileAtomic(join(folder, name), [bytes("x")]);
-    expect(readFileSync(join(folder, name), "utf8")).toBe("x");
+    writeFileAtomic(join(folder(), name), [bytes("x")]);
+    expect(readFileSync(join(folder(), name), "utf8")).toBe("x");
   }
 });
 
 test("folders are made on the way, and it is said which one cannot be", () => {
-  const deep = join(folder, "a", "b", "c");
+  const deep = join(folder(), "a", "b", "c");
   makeFolder(deep);
   makeFolder(deep);
-  expect(readdirSync(join(folder, "a", "b"))).toEqual(["c"]);
-  writeFileSync(join(folder, "file"), "");
-  const blocked = join(folder, "file", "x");
-  expect(() => makeFolder(blocked)).toThrow(`${join(folder, "file")}: the folder cannot be made: EEXIST`);
+  expect(readdirSync(join(folder(), "a", "b"))).toEqual(["c"]);
+  writeFileSync(join(folder(), "file"), "");
+  const blocked = join(folder(), "file", "x");
+  expect(() => makeFolder(blocked)).toThrow(`${join(folder(), "file")}: the folder cannot be made: EEXIST`);
 });
 
 test.runIf(existsSync("/proc/self"))("a file system that has no room for folders ends it", () => {

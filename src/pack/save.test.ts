@@ -1,16 +1,7 @@
-import {
-  existsSync,
-  linkSync,
-  mkdtempSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { randomStream } from "../base/random.js";
 import { floatTensor, toFloat32 } from "../base/tensor.js";
 import { Builder } from "../graph/builder.js";
@@ -25,11 +16,7 @@ import { webEngine } from "../run/web.js";
 import { saveModel } from "./save.js";
 import { brotliLength, measureSizes } from "./sizes.js";
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "espalier-save-"));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 const engines = [nodeEngine, webEngine];
 
@@ -60,17 +47,17 @@ test.each([
   "what is saved (sparse $sparse, external data $externalData) loads in both runtimes",
   async ({ files, ...options }) => {
     const model = sparseModel();
-    const path = join(folder, "m.onnx");
+    const path = join(folder(), "m.onnx");
     const saved = await saveModel(model, path, { ...options, engines });
     expect(saved).toEqual({ path, checked: ["onnxruntime-node", "onnxruntime-web"], unchecked: [] });
-    expect(readdirSync(folder).sort()).toEqual(files);
+    expect(readdirSync(folder()).sort()).toEqual(files);
     expect(weightsOf(readModel(path))).toEqual(weightsOf(model));
   },
 );
 
 test("the four numbers of a size", async () => {
   const model = sparseModel();
-  const path = join(folder, "m.onnx");
+  const path = join(folder(), "m.onnx");
   await saveModel(model, path, { engines: [] });
   const dense = await measureSizes(path, readModel(path));
   const bytes = readFileSync(path);
@@ -117,16 +104,16 @@ const refuses: Engine = {
 };
 
 test("a file that computes something else is not written, and what was there stays", async () => {
-  const path = join(folder, "m.onnx");
+  const path = join(folder(), "m.onnx");
   writeFileSync(path, "old");
   const saving = saveModel(sparseModel(), path, { engines: [nodeEngine, wrong], force: true, sparse: true });
   await expect(saving).rejects.toThrow("wrong does not agree with what was to be written: output 'y' differs by");
   expect(readFileSync(path, "utf8")).toBe("old");
-  expect(readdirSync(folder)).toEqual(["m.onnx"]);
+  expect(readdirSync(folder())).toEqual(["m.onnx"]);
 });
 
 test("a runtime that does not run the model at all is named, not blamed on the file", async () => {
-  const saved = await saveModel(sparseModel(), join(folder, "m.onnx"), { engines: [refuses, nodeEngine] });
+  const saved = await saveModel(sparseModel(), join(folder(), "m.onnx"), { engines: [refuses, nodeEngine] });
   expect(saved.checked).toEqual(["onnxruntime-node"]);
   expect(saved.unchecked).toEqual([{ engine: "refuses", reason: "no such operator" }]);
 });
@@ -136,35 +123,35 @@ test("a model that draws random numbers is not mistaken for a broken file", asyn
   const b = new Builder(model.graph);
   const noise = b.emit("RandomNormal", [], { shape: { kind: "ints", value: [4] } });
   b.output(noise, "noise", { dtype: "float", dims: [4] });
-  expect((await saveModel(model, join(folder, "m.onnx"), { engines })).checked).toHaveLength(2);
+  expect((await saveModel(model, join(folder(), "m.onnx"), { engines })).checked).toHaveLength(2);
 });
 
 test("the input is never overwritten, whatever leads to it", async () => {
-  const input = join(folder, "in.onnx");
+  const input = join(folder(), "in.onnx");
   const bytes = modelBytes(sparseModel());
   writeFileSync(input, bytes);
-  symlinkSync(input, join(folder, "link.onnx"));
-  linkSync(input, join(folder, "hard.onnx"));
+  symlinkSync(input, join(folder(), "link.onnx"));
+  linkSync(input, join(folder(), "hard.onnx"));
   for (const name of ["in.onnx", "link.onnx", "hard.onnx", "./x/../in.onnx"]) {
-    const saving = saveModel(sparseModel(), join(folder, name), { engines: [], force: true, keep: [input] });
+    const saving = saveModel(sparseModel(), join(folder(), name), { engines: [], force: true, keep: [input] });
     await expect(saving, name).rejects.toMatchObject({ code: "bad-usage" });
   }
-  symlinkSync(input, join(folder, "out.onnx.data"));
+  symlinkSync(input, join(folder(), "out.onnx.data"));
   const options = { engines: [], force: true, keep: [input], externalData: true };
-  await expect(saveModel(sparseModel(), join(folder, "out.onnx"), options)).rejects.toThrow("overwrite the input");
+  await expect(saveModel(sparseModel(), join(folder(), "out.onnx"), options)).rejects.toThrow("overwrite the input");
   expect(Buffer.compare(readFileSync(input), bytes)).toBe(0);
-  expect(existsSync(join(folder, "out.onnx"))).toBe(false);
+  expect(existsSync(join(folder(), "out.onnx"))).toBe(false);
 });
 
 test("an existing file needs force; a folder must exist and take files", async () => {
   const model = sparseModel();
-  const path = join(folder, "m.onnx");
+  const path = join(folder(), "m.onnx");
   await saveModel(model, path, { engines: [] });
   await expect(saveModel(model, path, { engines: [] })).rejects.toMatchObject({ code: "bad-usage" });
   setConstant(model.graph.find("W")!, floatTensor([64, 50], new Float32Array(3200)));
   await saveModel(model, path, { engines: [], force: true });
   expect(weightsOf(readModel(path)).every((value) => value === 0)).toBe(true);
-  await expect(saveModel(model, join(folder, "none/m.onnx"), { engines: [] })).rejects.toMatchObject({ code: "io" });
+  await expect(saveModel(model, join(folder(), "none/m.onnx"), { engines: [] })).rejects.toMatchObject({ code: "io" });
   // Nobody, root included, can create files there.
   await expect(saveModel(model, "/proc/m.onnx", { engines: [] })).rejects.toMatchObject({ code: "io" });
 });

@@ -1,48 +1,44 @@
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, it } from "vitest";
+import { expect, it } from "vitest";
+import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { checkpointPath, holdsCheckpoints, removeCheckpoints, removeEmptyFolder } from "./checkpoints.js";
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "espalier-checkpoints-"));
-});
-afterEach(() => rmSync(folder, { recursive: true, force: true }));
+const folder = temporaryFolder();
 
 const phases = ["prune-gradual", "prune-round-1", "prune-round-12", "attempt-3-gradual", "attempt-10-round-2"];
 
 it("removes what runs leave, and the folder", () => {
-  for (const phase of phases) writeFileSync(checkpointPath(folder, phase), "");
-  writeFileSync(join(folder, ".espalier-0123456789abcdef.tmp"), "");
-  removeCheckpoints(folder);
-  expect(existsSync(folder)).toBe(false);
-  expect(() => removeCheckpoints(folder)).not.toThrow();
+  for (const phase of phases) writeFileSync(checkpointPath(folder(), phase), "");
+  writeFileSync(join(folder(), ".espalier-0123456789abcdef.tmp"), "");
+  removeCheckpoints(folder());
+  expect(existsSync(folder())).toBe(false);
+  expect(() => removeCheckpoints(folder())).not.toThrow();
 });
 
 it("leaves everything that is somebody else's, and then the folder", () => {
   const others = ["thesis.txt", "model.safetensors", "prune-gradual.safetensors.bak", "prune-round-x.safetensors"];
-  for (const name of others) writeFileSync(join(folder, name), "");
-  mkdirSync(join(folder, "prune-gradual"));
-  for (const phase of phases) writeFileSync(checkpointPath(folder, phase), "");
-  removeCheckpoints(folder);
-  expect(readdirSync(folder).sort()).toEqual([...others, "prune-gradual"].sort());
+  for (const name of others) writeFileSync(join(folder(), name), "");
+  mkdirSync(join(folder(), "prune-gradual"));
+  for (const phase of phases) writeFileSync(checkpointPath(folder(), phase), "");
+  removeCheckpoints(folder());
+  expect(readdirSync(folder()).sort()).toEqual([...others, "prune-gradual"].sort());
 });
 
 it("an empty folder holds none, nor does a file or nothing", () => {
-  expect(holdsCheckpoints(folder)).toBe(false);
-  expect(holdsCheckpoints(join(folder, "nothing"))).toBe(false);
-  writeFileSync(join(folder, "file"), "");
-  expect(holdsCheckpoints(join(folder, "file"))).toBe(false);
-  expect(() => removeCheckpoints(join(folder, "file"))).not.toThrow();
-  writeFileSync(checkpointPath(folder, "prune-gradual"), "");
-  expect(holdsCheckpoints(folder)).toBe(true);
+  expect(holdsCheckpoints(folder())).toBe(false);
+  expect(holdsCheckpoints(join(folder(), "nothing"))).toBe(false);
+  writeFileSync(join(folder(), "file"), "");
+  expect(holdsCheckpoints(join(folder(), "file"))).toBe(false);
+  expect(() => removeCheckpoints(join(folder(), "file"))).not.toThrow();
+  writeFileSync(checkpointPath(folder(), "prune-gradual"), "");
+  expect(holdsCheckpoints(folder())).toBe(true);
 });
 
 it("removes a folder only when it is empty", () => {
-  const inner = join(folder, "inner");
+  const inner = join(folder(), "inner");
   mkdirSync(inner);
-  removeEmptyFolder(folder);
+  removeEmptyFolder(folder());
   expect(existsSync(inner)).toBe(true);
   removeEmptyFolder(`${inner}/.`);
   expect(existsSync(inner)).toBe(false);

@@ -116,3 +116,16 @@ it("takes the sums that a criterion asks for, and refuses to do without", () => 
   const zeros = [...weights(model, "fc1.weight")].map((w) => w === 0);
   expect(zeros).toEqual(zeros.map((_, i) => i % 2 === 1));
 });
+
+it("counts what is 0 already, and leaves it, whatever the criterion thinks of it", () => {
+  const model = smallModel();
+  const names = ["fc1.weight", "fc2.weight"];
+  pruneOneShot(model, options);
+  const before = names.flatMap((name) => [...weights(model, name)]);
+  const gone = before.filter((w) => w === 0).length;
+  pruneOneShot(model, { ...options, criterion: randomCriterion, amount: { sparsity: 0.75 } });
+  const after = names.flatMap((name) => [...weights(model, name)]);
+  expect(gone).toBe(before.length / 2);
+  expect(after.filter((w) => w === 0).length).toBe(0.75 * before.length);
+  expect(after.every((w, i) => before[i] !== 0 || w === 0)).toBe(true);
+});

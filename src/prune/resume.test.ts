@@ -4,10 +4,16 @@ import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { freshModel, gradual, options, recovery, rounds, selection, trainedModel } from "../../test/support/pruning.js";
 import { modelBytes } from "../onnx/write.js";
+import { adamW } from "../train/optimizers.js";
+import { constantRate } from "../train/rates.js";
 import { movement } from "./criteria/movement.js";
+import { randomCriterion } from "./criteria/random.js";
 import type { PruneOptions } from "./options.js";
+import { parsePattern } from "./patterns/parse-pattern.js";
 import { prune } from "./prune.js";
 import { geometric } from "./schedules/geometric.js";
+import { linear } from "./schedules/linear.js";
+import { layerScope } from "./scopes/layer.js";
 
 const trained = await trainedModel();
 
@@ -53,5 +59,35 @@ describe("interruption", () => {
     expect(modelBytes(second.model)).toEqual(modelBytes(first.model));
     const other = prune(trained, { ...own, goal: { sparsity: 0.5 } });
     await expect(other).rejects.toThrow(/the checkpoint comes from a run with other options/);
+  });
+
+  it("does not go on from the checkpoint of another run", async () => {
+    const checkpoints = join(folder, "others");
+    const own: PruneOptions = { ...options, procedure: gradual, checkpoints };
+    await prune(trained, own);
+    const others: Partial<PruneOptions>[] = [
+      { goal: { sparsity: 0.5 } },
+      { seed: 2 },
+      { evaluation: null },
+      { procedure: { ...gradual, begin: 0.1 } },
+      { procedure: { ...gradual, end: 0.5 } },
+      { procedure: { ...gradual, every: 3 } },
+      { procedure: { ...gradual, schedule: linear } },
+      { selection: { ...selection, criterion: randomCriterion } },
+      { selection: { ...selection, scope: layerScope } },
+      { selection: { ...selection, pattern: parsePattern("1x2") } },
+      { recovery: { ...recovery, epochs: 4 } },
+      { recovery: { ...recovery, rate: 0.02 } },
+      { recovery: { ...recovery, schedule: constantRate } },
+      { recovery: { ...recovery, optimizer: adamW({ beta2: 0.99 }) } },
+      { recovery: { ...recovery, clipNorm: 1 } },
+    ];
+    for (const changes of others) {
+      const going = prune(trained, { ...own, ...changes });
+      await expect(going, JSON.stringify(changes)).rejects.toThrow(
+        /the checkpoint comes from a run with other options/,
+      );
+    }
+    await expect(prune(trained, own)).resolves.toMatchObject({ missed: null });
   });
 });

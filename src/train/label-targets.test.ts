@@ -5,6 +5,7 @@ import type { Dataset } from "../data/dataset.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { evaluate } from "./evaluate.js";
+import { labelTargets } from "./label-targets.js";
 import { adamW } from "./optimizers.js";
 import { constantRate } from "./rates.js";
 import { type TrainOptions, trainModel } from "./train-model.js";
@@ -24,6 +25,11 @@ it("trains an output [N, 1] on values [N], just as on values [N, 1]", async () =
   expect((await evaluate(model, line([64]), options)).loss).toBeLessThan(0.01);
   const other = await trainModel(regressionModel(), line([64, 1]), options);
   expect(Buffer.compare(modelBytes(model), modelBytes(other.model))).toBe(0);
+});
+
+it("gives none to a loss that asks for none, whatever they are", () => {
+  const asksForNothing = { targets: ["teacher"], outputDims: [16, 2] } as const;
+  expect(labelTargets(asksForNothing, line([64]), floatTensor([3], [1, 2, 3]))).toEqual({});
 });
 
 it("names the dims when there are more or fewer values than the output has", async () => {

@@ -1,7 +1,7 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { afterEach, beforeEach, expect, test } from "vitest";
+import { expect, test } from "vitest";
+import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { randomStream } from "../base/random.js";
 import { floatTensor, intTensor, toFloat32 } from "../base/tensor.js";
 import { createArrayDatasets } from "../data/array-dataset.js";
@@ -17,11 +17,7 @@ import { adamW, sgd } from "./optimizers.js";
 import { constantRate, oneCycleRate, type RateSchedule } from "./rates.js";
 import { type TrainOptions, trainModel } from "./train-model.js";
 
-let folder: string;
-beforeEach(() => {
-  folder = mkdtempSync(join(tmpdir(), "espalier-train-"));
-});
-afterEach(() => rmSync(folder, { recursive: true }));
+const folder = temporaryFolder();
 
 /** Points around the corners of a square in 4 dimensions, one class for each corner. */
 function points(size: number, name = "points"): Dataset {
@@ -64,7 +60,7 @@ test("a run stopped at any step and resumed gives the same bytes as one that was
   const data = points(200);
   const whole = await trainModel(network(), data, base);
   for (const stopAt of [0, 7, 10, 25]) {
-    const path = join(folder, `checkpoint-${stopAt}`);
+    const path = join(folder(), `checkpoint-${stopAt}`);
     const controller = new AbortController();
     const stopping = trainModel(network(), data, {
       ...base,
@@ -83,7 +79,7 @@ test("a run stopped at any step and resumed gives the same bytes as one that was
 
 test("a checkpoint belongs to one run", async () => {
   const data = points(200);
-  const path = join(folder, "checkpoint");
+  const path = join(folder(), "checkpoint");
   await trainModel(network(), data, { ...base, epochs: 1, checkpoint: { path, resume: false } });
   const again = (options: Partial<TrainOptions>, examples = data) =>
     trainModel(network(), examples, { ...base, epochs: 1, ...options, checkpoint: { path, resume: true } });
@@ -146,7 +142,7 @@ test("a run that diverges says at which step, and keeps finite weights", async (
 });
 
 test("a run that diverges after it was resumed still tells of all its epochs", async () => {
-  const path = join(folder, "checkpoint");
+  const path = join(folder(), "checkpoint");
   // Ten steps an epoch; the 25th is far too long.
   const spike: RateSchedule = { name: "spike", factor: (step) => (step === 24 ? 1e12 : 1) };
   const options = { ...base, optimizer: sgd(), rate: 0.01, schedule: spike, epochs: 4 };

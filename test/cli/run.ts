@@ -28,6 +28,8 @@ export interface RunOptions {
   cwd?: string;
   /** Called with what has come on stderr so far; says when to send the signal, once. */
   interruptWhen?(stderr: string): boolean;
+  /** A file; the signal is sent as soon as it is there. */
+  interruptOnce?: string;
   /** Default SIGINT. */
   signal?: NodeJS.Signals;
   /** A shell command line in which $ESPALIER stands for the program. */
@@ -36,7 +38,7 @@ export interface RunOptions {
 
 /** Runs `espalier ...args` and waits for its end. */
 export function espalier(args: readonly string[], options: RunOptions = {}): Promise<Finished> {
-  const { env, cwd, interruptWhen, signal = "SIGINT", shell } = options;
+  const { env, cwd, interruptWhen, interruptOnce, signal = "SIGINT", shell } = options;
   const command = `'${process.execPath}' '${main}'`;
   const [file, parameters] = shell
     ? ["bash", ["-c", shell.replaceAll("$ESPALIER", command)]]
@@ -45,6 +47,11 @@ export function espalier(args: readonly string[], options: RunOptions = {}): Pro
     const child = spawn(file, parameters, { cwd, env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] });
     const finished: Finished = { code: null, stdout: "", stderr: "" };
     let interrupted = false;
+    const watch = setInterval(() => {
+      if (interruptOnce === undefined || !existsSync(interruptOnce)) return;
+      clearInterval(watch);
+      child.kill(signal);
+    }, 5);
     child.stdout.setEncoding("utf8").on("data", (text) => {
       finished.stdout += text;
     });
@@ -55,6 +62,9 @@ export function espalier(args: readonly string[], options: RunOptions = {}): Pro
       child.kill(signal);
     });
     child.on("error", reject);
-    child.on("close", (code) => resolve({ ...finished, code }));
+    child.on("close", (code) => {
+      clearInterval(watch);
+      resolve({ ...finished, code });
+    });
   });
 }

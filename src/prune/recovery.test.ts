@@ -1,0 +1,40 @@
+import { expect, it } from "vitest";
+import { blobs } from "../../test/support/blobs.js";
+import { freshModel } from "../../test/support/pruning.js";
+import { cloneModel } from "../graph/clone.js";
+import { nodeEngine } from "../run/node.js";
+import { sgd } from "../train/optimizers.js";
+import { prunableLayers } from "./layers.js";
+import { type PhaseState, Recovery } from "./recovery.js";
+
+it("sums gradients from the last move of the mask on, those of removed weights too", async () => {
+  // One batch holds all examples and nothing is learnt, so that every step has the same gradient.
+  const original = freshModel();
+  const options = { data: blobs(32), epochs: 7, batchSize: 32, rate: 0, optimizer: sgd() };
+  const context = { engine: nodeEngine, threads: 1, seed: 1, evaluation: null };
+  const recovery = await Recovery.create(original, options, context, { gradients: true });
+  const { model } = cloneModel(original);
+  const layers = prunableLayers(model.graph);
+  const whole = layers.map(({ size }) => new Uint8Array(size).fill(1));
+  const half = layers.map(({ size }) => new Uint8Array(size).map((_, i) => i % 2));
+  const seen: PhaseState[] = [];
+  await recovery.train(model, {
+    ...{ name: "prune-gradual", layers, masks: whole, facts: null },
+    updateMasks(step, _, read) {
+      // Looked at after steps 1, 3 and 6, moved at the first two of them.
+      if (step !== 1 && step !== 3 && step !== 6) return null;
+      seen.push(read());
+      return step === 6 ? null : half;
+    },
+  });
+  const [first, second, third] = seen.map(({ gradients }) => gradients ?? []);
+  const largest = (list: Float32Array) => Math.max(...list.map(Math.abs));
+  expect(first.every((list) => largest(list) > 0)).toBe(true);
+  // Two steps since the mask of step 1, three since that of step 3, on the same halved network.
+  for (const [layer, sums] of second.entries()) {
+    expect(largest(sums.filter((_, i) => i % 2 === 0))).toBeGreaterThan(0);
+    for (const [i, sum] of sums.entries()) {
+      expect(Math.abs(third[layer][i] - 1.5 * sum)).toBeLessThan(1e-5 * (1 + largest(sums)));
+    }
+  }
+});
