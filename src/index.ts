@@ -16,7 +16,7 @@ export { constantOf, constants } from "./graph/constant.js";
 export { type Attribute, Graph, Model, Node, Value, type ValueType } from "./graph/ir.js";
 export { parseText } from "./graph/parse.js";
 export { type PrintOptions, printModel } from "./graph/print.js";
-export { readModel, type WriteModelOptions, writeModel } from "./onnx/file.js";
+export { readModel, type StoringOptions, type WriteModelOptions, writeModel, writtenBytes } from "./onnx/file.js";
 export { type ParseOptions, parseModel } from "./onnx/read.js";
 export { modelBytes } from "./onnx/write.js";
 export { type SavedModel, type SaveOptions, saveModel } from "./pack/save.js";

@@ -1,3 +1,4 @@
+import { basename } from "node:path";
 import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
 import { readModel } from "../onnx/file.js";
@@ -99,11 +100,13 @@ export interface GoalOptions {
   targetSize?: number;
   pattern: string;
   sparse?: boolean;
+  externalData?: boolean;
+  out: string;
 }
 
 /** Throws `bad-usage` unless exactly one goal is given, or a pattern that says itself how much goes. */
 export function goalFor(options: GoalOptions): Goal | null {
-  const { sparsity, threshold, percentile, maxDrop, targetSize, sparse = false } = options;
+  const { sparsity, threshold, percentile, maxDrop, targetSize, sparse, externalData, out } = options;
   if (sparsity !== undefined) {
     assertSparsity(sparsity, "--sparsity");
     if (sparsity === 0) {
@@ -118,7 +121,9 @@ export function goalFor(options: GoalOptions): Goal | null {
   if (threshold !== undefined) goals.push({ threshold });
   if (percentile !== undefined) goals.push({ percentile });
   if (maxDrop !== undefined) goals.push({ maxDrop });
-  if (targetSize !== undefined) goals.push({ targetSize, sparse });
+  if (targetSize !== undefined) {
+    goals.push({ targetSize, sparse, externalData: externalData && { location: `${basename(out)}.data` } });
+  }
   if (goals.length > 1 || (goals.length === 0 && parsePattern(options.pattern).prescribes === null)) {
     const what = goals.length > 1 ? "there is more than one goal" : "it is not said how much should go";
     throw new EspalierError("bad-usage", what, {

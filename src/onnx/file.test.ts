@@ -9,7 +9,7 @@ import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { addGraphOutput, addNode, addValue, createSubgraph } from "../graph/edit.js";
 import { Model } from "../graph/ir.js";
-import { readModel, writeModel } from "./file.js";
+import { readModel, writeModel, writtenBytes } from "./file.js";
 import { modelBytes } from "./write.js";
 
 let root: string;
@@ -108,6 +108,20 @@ test("external data: large tensors beside the model, aligned, the small ones ins
   expect(w?.array).toEqual(ramp(20_000, 20_000).array);
   const names = (model: Model) => [...model.graph.nodes].map((node) => node.name);
   expect(names(back)).toEqual(names(example()).filter((name) => name !== "in node"));
+});
+
+test.each([
+  {},
+  { sparse: true },
+  { externalData: true },
+  { sparse: true, externalData: { location: "a much longer name.bin", threshold: 100 } },
+])("the bytes of the files are known before they are written: %o", (storing) => {
+  writeModel(example(), path, storing);
+  const files = readdirSync(folder).map((name) => readFileSync(join(folder, name)).length);
+  const sum = files.reduce((a, b) => a + b, 0);
+  const { externalData } = storing;
+  const location = externalData === true ? { location: "m.onnx.data" } : externalData;
+  expect(writtenBytes(example(), { ...storing, externalData: location })).toBe(sum);
 });
 
 test("external data goes back into the file when a model is written without it", () => {

@@ -6,10 +6,11 @@ import type { Model } from "../graph/ir.js";
 import { externalReader } from "./external.js";
 import { ExternalData } from "./external-data.js";
 import { parseModel } from "./read.js";
-import { fetchPieces } from "./wire.js";
+import { byteLengthOfPieces, fetchPieces } from "./wire.js";
 import { encodeModel, mostBytes } from "./write.js";
 
-export interface WriteModelOptions extends WriteOptions {
+/** How a model is laid out in files. */
+export interface StoringOptions {
   /** Keep tensors as `sparse_initializer` where that takes fewer bytes. Default false. */
   sparse?: boolean;
   /**
@@ -18,6 +19,8 @@ export interface WriteModelOptions extends WriteOptions {
    */
   externalData?: boolean | ExternalDataOptions;
 }
+
+export interface WriteModelOptions extends WriteOptions, StoringOptions {}
 
 export interface ExternalDataOptions {
   /** Tensors of fewer bytes stay in the model. Default 1024. */
@@ -53,15 +56,30 @@ export function readModel(path: string): Model {
  * through one by one. After its own data file was replaced, a model that was read from it can no longer fetch weights.
  */
 export function writeModel(model: Model, path: string, options: WriteModelOptions = {}): void {
-  const { sparse = false, externalData = false } = options;
   assertWritable(path, options);
+  const files = layOut(model, path, options);
+  writeFilesAtomic(
+    files.map((file) => ({ path: file.path, chunks: fetchPieces(file.pieces) })),
+    options,
+  );
+}
+
+/**
+ * Bytes that {@link writeModel} would write, the data file included. The model repeats the data file's name in every
+ * tensor that lies there, so that it counts too where it is given as `location`.
+ */
+export function writtenBytes(model: Model, storing: StoringOptions): number {
+  return layOut(model, "model.onnx", storing).reduce((sum, { pieces }) => sum + byteLengthOfPieces(pieces), 0);
+}
+
+/** The files to write, what they refer to first. */
+function layOut(model: Model, path: string, { sparse = false, externalData = false }: StoringOptions) {
   const external = externalData ? externalLayout(path, externalData === true ? {} : externalData) : null;
-  const pieces = encodeModel(model, { sparse, external });
-  const files = [{ path, chunks: fetchPieces(pieces) }];
+  const files = [{ path, pieces: encodeModel(model, { sparse, external }) }];
   if (external && external.pieces.length > 0) {
-    files.unshift({ path: join(dirname(path), external.location), chunks: fetchPieces(external.pieces) });
+    files.unshift({ path: join(dirname(path), external.location), pieces: external.pieces });
   }
-  writeFilesAtomic(files, options);
+  return files;
 }
 
 function externalLayout(path: string, { threshold = 1024, location }: ExternalDataOptions): ExternalData {

@@ -112,6 +112,26 @@ test("a file that computes something else is not written, and what was there sta
   expect(readdirSync(folder())).toEqual(["m.onnx"]);
 });
 
+test("a signal while the runtimes check stops it: nothing is written, and what was there stays", async () => {
+  const path = join(folder(), "m.onnx");
+  writeFileSync(path, "old");
+  const controller = new AbortController();
+  const loads: string[] = [];
+  const slow: Engine = {
+    name: "slow",
+    load(model, options) {
+      loads.push(typeof model === "string" ? "file" : "memory");
+      controller.abort();
+      return nodeEngine.load(model, options);
+    },
+  };
+  const options = { engines: [slow, nodeEngine], force: true, signal: controller.signal };
+  await expect(saveModel(sparseModel(), path, options)).rejects.toMatchObject({ code: "interrupted" });
+  expect(loads).toEqual(["memory"]);
+  expect(readFileSync(path, "utf8")).toBe("old");
+  expect(readdirSync(folder())).toEqual(["m.onnx"]);
+});
+
 test("a runtime that does not run the model at all is named, not blamed on the file", async () => {
   const saved = await saveModel(sparseModel(), join(folder(), "m.onnx"), { engines: [refuses, nodeEngine] });
   expect(saved.checked).toEqual(["onnxruntime-node"]);

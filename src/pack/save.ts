@@ -21,6 +21,8 @@ export interface SaveOptions extends ExampleOptions {
   /** Runtimes that must load the written file and compute the same from it. */
   engines: readonly Engine[];
   threads?: number;
+  /** Stops between two runs of the check with the error `interrupted`; nothing is written then. */
+  signal?: AbortSignal;
 }
 
 /** What is known about a written file. */
@@ -36,7 +38,8 @@ export interface SavedModel {
  * Writes a model and checks what was written: each engine loads the file, runs it on made-up inputs, and must give what
  * it gives for the model in memory, to 1e-5 of the largest magnitude of each output. Only then the file takes its name;
  * until then it lies in a folder of its own beside it, so that a failure of any kind leaves nothing and loses nothing.
- * Throws `bad-usage` when a file is in the way, `io` when it cannot be written, `runtime` when the check fails.
+ * Throws `bad-usage` when a file is in the way, `io` when it cannot be written, `runtime` when the check fails,
+ * `interrupted` when the signal stopped it.
  */
 export async function saveModel(model: Model, path: string, options: SaveOptions): Promise<SavedModel> {
   assertTarget(path, options);
@@ -54,6 +57,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     const hasData = statSync(join(folder, dataName), { throwIfNoEntry: false }) !== undefined;
     const externalData = hasData ? { [dataName]: join(folder, dataName) } : {};
     const result = await check(model, draft, externalData, options);
+    assertGoesOn(options.signal);
     // The model refers to its data, so that it comes last.
     if (hasData) renameSync(join(folder, dataName), dataPath);
     renameSync(draft, path);
@@ -105,14 +109,16 @@ async function check(
   model: Model,
   draft: string,
   externalData: Readonly<Record<string, string>>,
-  { engines, threads, seed, shapes }: SaveOptions,
+  { engines, threads, seed, shapes, signal }: SaveOptions,
 ): Promise<Omit<SavedModel, "path">> {
   const checked: string[] = [];
   const unchecked: { engine: string; reason: string }[] = [];
   const feeds = await attempt(async () => exampleInputs(model, { seed, shapes }));
   for (const engine of engines) {
     const reference = () => compute(engine, modelBytes(model), feeds, { threads });
+    assertGoesOn(signal);
     const wanted = await attempt(reference);
+    assertGoesOn(signal);
     const got = await attempt(() => compute(engine, draft, feeds, { threads, externalData }));
     if (wanted instanceof Error) {
       unchecked.push({ engine: engine.name, reason: messageOf(wanted) });
@@ -128,6 +134,10 @@ async function check(
     checked.push(engine.name);
   }
   return { checked, unchecked };
+}
+
+function assertGoesOn(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw new EspalierError("interrupted", "stopped while the file was checked; it is not written");
 }
 
 async function compute(

@@ -1,4 +1,5 @@
 import { EspalierError } from "../base/errors.js";
+import type { StoringOptions } from "../onnx/file.js";
 import type { Amount } from "./amount.js";
 import type { Criterion } from "./criteria/criterion.js";
 import type { LayerOptions } from "./layers.js";
@@ -8,9 +9,9 @@ import type { WorkOptions } from "./work.js";
 
 /**
  * What pruning is to come to: an amount, or a target for which the highest (`maxDrop`, points of accuracy on the data
- * that judge) or lowest (`targetSize`, bytes of the file, saved sparse or dense) sparsity is sought.
+ * that judge) or lowest (`targetSize`, bytes of the files, stored in the given way) sparsity is sought.
  */
-export type Goal = Amount | { maxDrop: number } | { targetSize: number; sparse: boolean };
+export type Goal = Amount | { maxDrop: number } | ({ targetSize: number } & StoringOptions);
 
 export interface PruneOptions extends WorkOptions, LayerOptions {
   /** Null leaves it to a pattern that says itself how much goes. */

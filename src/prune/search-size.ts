@@ -1,18 +1,15 @@
 import { EspalierError } from "../base/errors.js";
 import type { Model } from "../graph/ir.js";
-import { byteLengthOfPieces } from "../onnx/wire.js";
-import { encodeModel } from "../onnx/write.js";
+import { type StoringOptions, writtenBytes } from "../onnx/file.js";
 import type { Evaluation } from "../train/evaluate.js";
 import { attempt } from "./attempt.js";
 import type { RoundRecord } from "./round.js";
 import type { SearchRange } from "./search-range.js";
 import type { Work } from "./work.js";
 
-export interface SizeOptions {
-  /** Bytes that the file may have. */
+export interface SizeOptions extends StoringOptions {
+  /** Bytes that the file, or two with external data, may have. */
   targetSize: number;
-  /** Whether it will be saved sparse. */
-  sparse: boolean;
   onRound(record: RoundRecord): void;
 }
 
@@ -29,12 +26,12 @@ const mostRounds = 5;
 export async function searchSize(
   work: Work,
   range: SearchRange,
-  { targetSize, sparse, onRound }: SizeOptions,
+  { targetSize, onRound, ...storing }: SizeOptions,
 ): Promise<{ evaluation: Evaluation | null; missed: EspalierError | null }> {
-  const measure = (model: Model) => byteLengthOfPieces(encodeModel(model, { sparse }));
+  const measure = (model: Model) => writtenBytes(model, storing);
   let evaluation: Evaluation | null = null;
   let bytes = measure(work.model);
-  if (bytes > targetSize && !sparse) {
+  if (bytes > targetSize && !storing.sparse) {
     throw new EspalierError("bad-usage", `a dense file keeps its ${bytes} bytes however many weights are 0`, {
       hint: "Save it sparse.",
     });

@@ -176,6 +176,17 @@ test("a target that cannot be reached ends with 3", async () => {
   expect(length).toBeGreaterThan(29_900);
 });
 
+test("a target for the size counts the second file of external data", async () => {
+  const args = ["prune", lenet, "-o", out(), "--target-size", "100kB", "--sparse", "--external-data"];
+  const { code, stderr } = await espalier(args);
+  expect(stderr).toMatch(/^round 1: sparsity \d+\.\d+ %, (99\.\d|100) kB, within the target\n$/);
+  expect(code).toBe(0);
+  const files = [out(), `${out()}.data`].map((path) => readFileSync(path).length);
+  expect(Math.min(...files)).toBeGreaterThan(3_000);
+  expect(files[0] + files[1]).toBeLessThanOrEqual(100_000);
+  expect(files[0] + files[1]).toBeGreaterThan(99_000);
+});
+
 test("a disk that takes no more bytes leaves nothing half-written", async () => {
   const line = `ulimit -f 100; $ESPALIER prune '${lenet}' -o '${out()}' --sparsity 0.5`;
   const { code, stderr } = await espalier([], { shell: line });

@@ -225,6 +225,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         seed,
         threads,
         engines: [nodeEngine, webEngine],
+        signal,
       });
       if (result.untrained.length > 0) {
         terminal.note(`not pruned, since training cannot or must not change them: ${result.untrained.join(", ")}`);

@@ -136,7 +136,14 @@ export const trainCommand = defineCommand((command, { signal }) => {
         onStep: (done, total, loss) => terminal.progress("training", done, total, `loss ${loss.toPrecision(3)}`),
         onEpoch: (record) => terminal.note(epochLine(record, epochs)),
       });
-      const saved = await saveModel(trained, out, { force, keep, engines: [nodeEngine, webEngine], threads, seed });
+      const saved = await saveModel(trained, out, {
+        force,
+        keep,
+        engines: [nodeEngine, webEngine],
+        threads,
+        seed,
+        signal,
+      });
       rmSync(checkpoint, { force: true });
       if (diverged) {
         throw new EspalierError("diverged", diverged.what, {
