@@ -13,6 +13,7 @@ import { resnet20 } from "../dist/train/networks/resnet.js";
 import { adamW } from "../dist/train/optimizers.js";
 import { prepareModel } from "../dist/train/prepare.js";
 import { compileProgram } from "../dist/train/program.js";
+import { RunLength } from "../dist/train/run-length.js";
 import { Trainer } from "../dist/train/trainer.js";
 import { startPeer } from "./peers/peer.mjs";
 
@@ -37,13 +38,17 @@ async function prepare({ network, dims, batch }) {
   const options = { loss: crossEntropy, optimizer, batchNorm: "batch", masked: false };
   const program = await compileProgram(prepareModel(model), { input: x }, options, nodeEngine);
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
+  const runLength = new RunLength();
   const trainer = await Trainer.create(program, optimizer, start, nodeEngine, threads);
   return async (steps) => {
     const times = [];
-    for (let i = 0; i < steps; i++) {
+    while (times.length < steps) {
+      const count = Math.min(runLength.steps, steps - times.length);
       const begin = performance.now();
-      await trainer.step([x], { class: labels }, 1e-3);
-      times.push(performance.now() - begin);
+      await trainer.take(Array(count).fill({ inputs: [x], targets: { class: labels }, rate: 1e-3 }));
+      const milliseconds = performance.now() - begin;
+      runLength.observe(count, milliseconds);
+      times.push(...Array(count).fill(milliseconds / count));
     }
     return times;
   };

@@ -85,15 +85,15 @@ export function externalReader(modelPath: string): ExternalReader {
   };
 }
 
-/** The data files that the constants of the model at `modelPath` lie in, each once. */
-export function externalFiles(modelPath: string, model: Model): string[] {
+/** The data files that the constants of the model at `modelPath` lie in, by the name that the model gives them. */
+export function externalFiles(modelPath: string, model: Model): Map<string, string> {
   const resolveExternal = externalResolver(modelPath);
-  const files = new Set<string>();
+  const files = new Map<string, string>();
   for (const { value, tensor } of constants(model.graph)) {
     const location = externalLocation(tensor);
-    if (location !== null) files.add(resolveExternal(location, quoted(value.name)));
+    if (location !== null) files.set(location, resolveExternal(location, quoted(value.name)));
   }
-  return [...files];
+  return files;
 }
 
 function isInside(path: string, folder: string): boolean {

@@ -22,7 +22,7 @@ export interface Sizes {
 
 /** The size of the model in the file at `path`, which `model` was read from. Throws `io` when it cannot be read. */
 export async function measureSizes(path: string, model: Model = readModel(path)): Promise<Sizes> {
-  const files = [path, ...externalFiles(path, model)];
+  const files = [path, ...new Set(externalFiles(path, model).values())];
   try {
     let bytes = 0;
     for (const file of files) bytes += statSync(file).size;

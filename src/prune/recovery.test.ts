@@ -20,11 +20,12 @@ it("sums gradients from the last move of the mask on, those of removed weights t
   const seen: PhaseState[] = [];
   await recovery.train(model, {
     ...{ name: "prune-gradual", layers, masks: whole, facts: null },
-    updateMasks(step, _, read) {
-      // Looked at after steps 1, 3 and 6, moved at the first two of them.
-      if (step !== 1 && step !== 3 && step !== 6) return null;
-      seen.push(read());
-      return step === 6 ? null : half;
+    maskMoves: {
+      isDue: (step) => step === 1 || step === 3 || step === 6,
+      choose(_, __, state) {
+        seen.push(state);
+        return half;
+      },
     },
   });
   const [first, second, third] = seen.map(({ gradients }) => gradients ?? []);

@@ -70,12 +70,18 @@ export interface Phase {
   layers: readonly PrunableLayer[];
   /** Of each layer at the start: 1 stays, 0 is gone. */
   masks: readonly Uint8Array[];
-  /** New masks before a step, or null to leave them. */
-  updateMasks?(step: number, totalSteps: number, state: () => PhaseState): readonly Uint8Array[] | null;
-  /** What `updateMasks` depends on, as JSON. */
+  /** How the masks move while training. */
+  maskMoves?: MaskMoves;
+  /** What `maskMoves` depends on, as JSON. */
   facts: unknown;
   onStep?(done: number, totalSteps: number, loss: number): void;
   onEpoch?(record: EpochRecord): void;
+}
+
+/** Masks that change before some of the steps, which count from 0. */
+export interface MaskMoves {
+  isDue(step: number, totalSteps: number): boolean;
+  choose(step: number, totalSteps: number, state: PhaseState): readonly Uint8Array[];
 }
 
 /** What a phase knows about each layer in the midst of training. */
@@ -187,7 +193,7 @@ export class Recovery {
       judged = await judge();
       return judged?.accuracy ?? -(judged?.loss ?? 0);
     };
-    const { updateMasks, onStep, onEpoch } = phase;
+    const { maskMoves, onStep, onEpoch } = phase;
     const teacher = this.#teacher;
     try {
       const history = await fit(trainer, {
@@ -197,12 +203,20 @@ export class Recovery {
         schedule,
         seed: randomStream(seed, "phase", phase.name).integer(2 ** 31),
         ...(teacher && { targetsFor: (indices) => ({ teacher: teacher(indices) }) }),
-        beforeStep: (current, step, total) => {
-          const masks = updateMasks?.(step, total, () => stateOf(current, slices));
-          if (!masks) return;
-          current.mask = maskVector(parameters.size, slices, masks);
-          if (current.statistic("gradient")) current.restartStatistic("gradient");
-        },
+        ...(maskMoves && {
+          intervention: {
+            isDue: maskMoves.isDue,
+            act: async (current: Trainer, step: number, total: number) => {
+              await current.checkFinite();
+              current.mask = maskVector(
+                parameters.size,
+                slices,
+                maskMoves.choose(step, total, stateOf(current, slices)),
+              );
+              if (current.statistic("gradient")) current.restartStatistic("gradient");
+            },
+          },
+        }),
         ...(evaluation && { validate }),
         onStep,
         onEpoch,
@@ -271,7 +285,6 @@ function masksIn({ mask }: TrainingState, slices: readonly Slice[]): Uint8Array[
 }
 
 function stateOf(trainer: Trainer, slices: readonly Slice[]): PhaseState {
-  trainer.checkFinite();
   const cut = (vector: Float32Array) => slices.map(({ offset, size }) => vector.subarray(offset, offset + size));
   const sums = (name: string) => {
     const vector = trainer.statistic(name);

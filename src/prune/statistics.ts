@@ -45,7 +45,7 @@ export async function gatherStatistics(
     const order = { batchSize: program.batchSize, seed, shuffle: true, dropLast: true };
     for await (const { batch } of batches(data, order)) {
       if (signal?.aborted) throw new EspalierError("interrupted", "stopped while looking at gradients");
-      await trainer.step(batch.inputs, labelTargets(program, data, batch.labels), 0);
+      await trainer.take([{ inputs: batch.inputs, targets: labelTargets(program, data, batch.labels), rate: 0 }]);
       if (++done === batchCount) break;
     }
     const sums = trainer.statistic("sum");

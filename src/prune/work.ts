@@ -152,12 +152,13 @@ export class Work {
       name: `${name}-gradual`,
       masks: this.#masks,
       facts: [from, target, schedule.name, begin, end, every, regrow],
-      updateMasks: (step, totalSteps, read) => {
-        const progress = planGradual(gradual, totalSteps).progressAt(step);
-        if (progress === null) return null;
-        const { weights, masks, statistics, gradients } = read();
-        const chosen = this.#choose(goalAt(progress), weights, masks, statistics);
-        return gradients ? this.#exchange(chosen, exchangedShare(progress), weights, masks, gradients) : chosen;
+      maskMoves: {
+        isDue: (step, totalSteps) => planGradual(gradual, totalSteps).progressAt(step) !== null,
+        choose: (step, totalSteps, { weights, masks, statistics, gradients }) => {
+          const progress = planGradual(gradual, totalSteps).progressAt(step) ?? 0;
+          const chosen = this.#choose(goalAt(progress), weights, masks, statistics);
+          return gradients ? this.#exchange(chosen, exchangedShare(progress), weights, masks, gradients) : chosen;
+        },
       },
     };
     return this.#train(this.#recovery, phase, (steps, totalSteps) => {

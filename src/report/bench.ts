@@ -1,7 +1,7 @@
 import { EspalierError, quoted } from "../base/errors.js";
 import type { Model } from "../graph/ir.js";
+import { externalFiles } from "../onnx/external.js";
 import { readModel } from "../onnx/file.js";
-import { modelBytes } from "../onnx/write.js";
 import { measureSizes, type Sizes } from "../pack/sizes.js";
 import { exampleInputs, type Shapes } from "../run/example.js";
 import { type LatencyCase, measureLatency } from "../run/latency.js";
@@ -56,7 +56,7 @@ export async function benchModels(paths: readonly string[], options: BenchOption
       const own = Object.fromEntries(Object.entries(shapes).filter(([name]) => takes(model, name)));
       const { macs, effectiveMacs } = await countLayerCosts(model, { engine, shapes: own, seed });
       const sizes = await measureSizes(paths[i], model);
-      const loaded = await loadCase(model, { engine, threads, shapes: own, seed });
+      const loaded = await loadCase(paths[i], model, { engine, threads, shapes: own, seed });
       measured.push({ facts: { model: paths[i], ...sizes, macs, effectiveMacs }, loaded });
       if (typeof loaded !== "string") cases.push(loaded);
     }
@@ -77,11 +77,13 @@ export async function benchModels(paths: readonly string[], options: BenchOption
 /** A model that has been seen to run, or why it does not. */
 type Loaded = LatencyCase | string;
 
-async function loadCase(model: Model, { engine, threads, shapes, seed }: BenchOptions): Promise<Loaded> {
+async function loadCase(path: string, model: Model, { engine, threads, shapes, seed }: BenchOptions): Promise<Loaded> {
   let session: Session | undefined;
   try {
     const feeds = exampleInputs(model, { shapes, seed });
-    session = await engine.load(modelBytes(model), { threads });
+    // From the file, not from memory: a model over 2 GiB has no bytes of one piece.
+    const externalData = Object.fromEntries(externalFiles(path, model));
+    session = await engine.load(path, { threads, externalData });
     await session.run(feeds);
     return { session, feeds };
   } catch (error) {

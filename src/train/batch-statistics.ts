@@ -1,10 +1,10 @@
 import { attr } from "../graph/attribute.js";
 import type { Builder } from "../graph/builder.js";
-import { removeValue, replaceUses } from "../graph/edit.js";
 import type { Value } from "../graph/ir.js";
 import { useBatchStatistics } from "../ops/norm.js";
 import { inputNames } from "./input-names.js";
 import { type Layout, layOut } from "./layout.js";
+import { unpack } from "./unpack.js";
 
 /**
  * Switches every BatchNormalization to batch statistics; its running ones become state. Nodes with constants that are not
@@ -30,18 +30,4 @@ export function trainOnBatches(
   const layout = layOut(constants.map(({ name, initializer }) => ({ name, dims: initializer?.dims ?? [] })));
   unpack(b, vector(inputNames.running, layout.size), layout, constants);
   return { layout, updated: b.emit("Concat", [...found.values()], { axis: attr.int(0) }) };
-}
-
-/** Puts a computed or fed value in the place of a constant. */
-export function putFor(constant: Value, value: Value): Value {
-  replaceUses(constant, value);
-  removeValue(constant);
-  return value;
-}
-
-/** The tensors of a flat vector, put where the constants were. */
-function unpack(b: Builder, flat: Value, layout: Layout, constants: readonly Value[]): Value[] {
-  const sizes = layout.slices.map((slice) => slice.size);
-  const parts = sizes.length === 1 ? [flat] : b.emitMany("Split", [flat, b.ints(sizes)], sizes.length);
-  return constants.map((constant, i) => putFor(constant, b.emit("Reshape", [parts[i], b.ints(layout.slices[i].dims)])));
 }

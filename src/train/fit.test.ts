@@ -3,58 +3,23 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { blobs } from "../../test/support/blobs.js";
+import { smallData, smallModel, trainerFor } from "../../test/support/small-trainer.js";
 import { EspalierError } from "../base/errors.js";
-import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
-import type { Model } from "../graph/ir.js";
-import { nodeEngine } from "../run/node.js";
 import { type EpochRecord, type FitOptions, fit } from "./fit.js";
 import { inputNames } from "./input-names.js";
-import { gather, sliceNamed } from "./layout.js";
-import { crossEntropy } from "./losses.js";
-import { buildNetwork, type Network } from "./networks/network.js";
-import { adamW } from "./optimizers.js";
-import { prepareModel } from "./prepare.js";
-import { compileProgram, type ProgramOptions } from "./program.js";
+import { sliceNamed } from "./layout.js";
 import { cosineRate } from "./rates.js";
-import { Trainer } from "./trainer.js";
 
-/** Convolution, BatchNormalization and a linear layer: one of each kind of state. */
-const small: Network = {
-  name: "small",
-  emit(layers, input, [channels, height, width], classes) {
-    const convolved = layers.conv("conv", input, channels, 4, 3, { padding: 1, bias: false });
-    const normed = layers.relu(layers.batchNorm("norm", convolved, 4));
-    return layers.linear("fc", layers.flatten(normed), 4 * height * width, classes);
-  },
-};
-
-const data = blobs(256);
 const folder = mkdtempSync(join(tmpdir(), "espalier-fit-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-async function trainerFor(
-  model: Model,
-  options: Partial<ProgramOptions> = {},
-  dataset: Dataset = data,
-): Promise<Trainer> {
-  const optimizer = adamW();
-  const { inputs } = await dataset.read(Uint32Array.from({ length: 32 }, (_, i) => i));
-  const full: ProgramOptions = { loss: crossEntropy, optimizer, batchNorm: "batch", masked: false, ...options };
-  const program = await compileProgram(prepareModel(model), { input: inputs[0] }, full, nodeEngine);
-  const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
-  return Trainer.create(program, optimizer, start, nodeEngine, 2);
-}
-
-function freshModel(): Model {
-  return buildNetwork(small, [1, 8, 8], 4, randomStream(7, "weights"));
-}
-
+const data = smallData;
 const options: FitOptions = { data, epochs: 4, seed: 3, rate: 0.01, schedule: cosineRate };
 
 describe("fit", () => {
   it("learns what can be learnt", async () => {
-    const trainer = await trainerFor(freshModel());
+    const trainer = await trainerFor(smallModel());
     const history = await fit(trainer, options);
     expect(history).toHaveLength(4);
     expect(history[0].loss).toBeGreaterThan(history[3].loss);
@@ -68,7 +33,7 @@ describe("fit", () => {
       seen.push(...indices);
       return {};
     };
-    await fit(await trainerFor(freshModel()), { ...options, epochs: 2, targetsFor });
+    await fit(await trainerFor(smallModel()), { ...options, epochs: 2, targetsFor });
     const [first, second] = [seen.slice(0, data.size), seen.slice(data.size)];
     const all = Array.from({ length: data.size }, (_, i) => i);
     expect(first.toSorted((a, b) => a - b)).toEqual(all);
@@ -77,18 +42,18 @@ describe("fit", () => {
   });
 
   it("gives the same bytes after an interruption at any step as without one", async () => {
-    const plain = await trainerFor(freshModel());
+    const plain = await trainerFor(smallModel());
     const history = await fit(plain, options);
     // 8 steps an epoch: before the first checkpoint, right after one, and in the middle of the last epoch.
     for (const stopAt of [3, 8, 27]) {
       const checkpoint = { path: join(folder, `stop-${stopAt}`), fingerprint: "same" };
       const stop = new AbortController();
-      const first = await trainerFor(freshModel());
+      const first = await trainerFor(smallModel());
       const onStep = (done: number) => done === stopAt && stop.abort();
       await expect(fit(first, { ...options, checkpoint, onStep, signal: stop.signal })).rejects.toMatchObject({
         code: "interrupted",
       });
-      const second = await trainerFor(freshModel());
+      const second = await trainerFor(smallModel());
       const resumed = await fit(second, { ...options, checkpoint });
       expect(second.state.step).toBe(plain.state.step);
       for (const [name, vector] of Object.entries(plain.state.vectors)) {
@@ -100,10 +65,10 @@ describe("fit", () => {
 
   it("loads a finished run instead of repeating it", async () => {
     const checkpoint = { path: join(folder, "finished"), fingerprint: "same" };
-    const first = await trainerFor(freshModel());
+    const first = await trainerFor(smallModel());
     await fit(first, { ...options, checkpoint });
     const before = readFileSync(checkpoint.path);
-    const second = await trainerFor(freshModel());
+    const second = await trainerFor(smallModel());
     let steps = 0;
     await fit(second, { ...options, checkpoint, onStep: () => steps++ });
     expect(steps).toBe(0);
@@ -113,8 +78,8 @@ describe("fit", () => {
 
   it("refuses the checkpoint of another run, and a damaged one", async () => {
     const path = join(folder, "other");
-    await fit(await trainerFor(freshModel()), { ...options, epochs: 1, checkpoint: { path, fingerprint: "a" } });
-    const trainer = await trainerFor(freshModel());
+    await fit(await trainerFor(smallModel()), { ...options, epochs: 1, checkpoint: { path, fingerprint: "a" } });
+    const trainer = await trainerFor(smallModel());
     await expect(fit(trainer, { ...options, checkpoint: { path, fingerprint: "b" } })).rejects.toThrow(/other options/);
     const bytes = readFileSync(path);
     const { writeFileSync } = await import("node:fs");
@@ -125,7 +90,7 @@ describe("fit", () => {
   });
 
   it("goes back to the best weights when it runs out of patience", async () => {
-    const trainer = await trainerFor(freshModel());
+    const trainer = await trainerFor(smallModel());
     const scores = [1, 3, 2, 2, 9];
     const seen: Float32Array[] = [];
     const history = await fit(trainer, {
@@ -150,14 +115,14 @@ describe("fit", () => {
         return batch;
       },
     };
-    const trainer = await trainerFor(freshModel(), {}, data);
+    const trainer = await trainerFor(smallModel(), {}, data);
     const failing = fit(trainer, { ...options, data: broken });
     await expect(failing).rejects.toThrow(/loss became NaN at step \d+\. Lower the learning rate/);
     expect(trainer.weights.every(Number.isFinite)).toBe(true);
   });
 
   it("stops when the loss explodes", async () => {
-    const trainer = await trainerFor(freshModel());
+    const trainer = await trainerFor(smallModel());
     const failing = fit(trainer, { ...options, rate: 1e6 });
     await expect(failing).rejects.toBeInstanceOf(EspalierError);
     await expect(failing).rejects.toMatchObject({ code: "diverged" });
@@ -165,7 +130,7 @@ describe("fit", () => {
   });
 
   it("sees that the very last step diverged, before the checkpoint is written", async () => {
-    const model = freshModel();
+    const model = smallModel();
     const start = await trainerFor(model);
     const first = start.weights;
     const checkpoint = { path: join(folder, "last-step"), fingerprint: "same" };
@@ -180,18 +145,18 @@ describe("fit", () => {
   });
 
   it("gives the loss of the current state without changing it", async () => {
-    const trainer = await trainerFor(freshModel());
+    const trainer = await trainerFor(smallModel());
     const { inputs, labels } = await data.read(Array.from({ length: 32 }, (_, i) => i));
     if (!labels) throw new Error("the blobs have labels");
-    await trainer.step(inputs, { class: labels }, 0.01);
+    await trainer.take([{ inputs: inputs, targets: { class: labels }, rate: 0.01 }]);
     const before = trainer.state;
-    const loss = await trainer.lossOn(inputs, { class: labels });
+    const loss = await trainer.lossOn({ inputs, targets: { class: labels }, rate: 0.01 });
     expect(trainer.state).toBe(before);
-    expect((await trainer.step(inputs, { class: labels }, 0.01)).loss).toBe(loss);
+    expect((await trainer.take([{ inputs: inputs, targets: { class: labels }, rate: 0.01 }]))[0].loss).toBe(loss);
   });
 
   it("says what to do when the data do not fill a batch", async () => {
-    const trainer = await trainerFor(freshModel());
+    const trainer = await trainerFor(smallModel());
     await expect(fit(trainer, { ...options, data: blobs(20) })).rejects.toThrow(/20 examples .* smaller batch/);
   });
 });
@@ -204,13 +169,16 @@ describe("masks and frozen tensors", () => {
   const half = (size: number) => Float32Array.from({ length: size }, (_, i) => i % 2);
 
   it("keeps removed weights exactly 0, also when momentum pushes them", async () => {
-    const trainer = await trainerFor(freshModel(), { masked: true });
+    const trainer = await trainerFor(smallModel(), { masked: true });
     const mask = half(trainer.program.parameters.size);
     await fit(trainer, {
       ...options,
       epochs: 2,
-      beforeStep(current, step) {
-        if (step === 5) current.mask = mask;
+      intervention: {
+        isDue: (step) => step === 5,
+        act(current) {
+          current.mask = mask;
+        },
       },
     });
     const parameters = trainer.state.vectors[inputNames.parameters];
@@ -219,7 +187,7 @@ describe("masks and frozen tensors", () => {
   });
 
   it("lets weights come back from 0, and their first step be as long as others", async () => {
-    const trainer = await trainerFor(freshModel(), { masked: true });
+    const trainer = await trainerFor(smallModel(), { masked: true });
     const size = trainer.program.parameters.size;
     trainer.mask = half(size);
     await fit(trainer, { ...options, epochs: 1 });
@@ -228,7 +196,7 @@ describe("masks and frozen tensors", () => {
     expect(before.every((weight, i) => i % 2 === 1 || weight === 0)).toBe(true);
     const { inputs, labels } = await data.read(Array.from({ length: 32 }, (_, i) => i));
     if (!labels) throw new Error("the blobs have labels");
-    await trainer.step(inputs, { class: labels }, 0.001);
+    await trainer.take([{ inputs: inputs, targets: { class: labels }, rate: 0.001 }]);
     const longest = (odd: number) =>
       Math.max(...trainer.weights.map((weight, i) => (i % 2 === odd ? Math.abs(weight - before[i]) : 0)));
     expect(longest(0)).toBeGreaterThan(0);
@@ -241,7 +209,7 @@ describe("masks and frozen tensors", () => {
     if (!labels) throw new Error("the blobs have labels");
     const losses: number[] = [];
     for (const masked of [true, false]) {
-      const trainer = await trainerFor(freshModel(), { masked });
+      const trainer = await trainerFor(smallModel(), { masked });
       const { parameters } = trainer.program;
       const mask = half(parameters.size);
       if (masked) trainer.mask = mask;
@@ -250,13 +218,13 @@ describe("masks and frozen tensors", () => {
         const cut = vectors[inputNames.parameters].map((value, i) => value * mask[i]);
         trainer.state = { ...trainer.state, vectors: { ...vectors, [inputNames.parameters]: cut } };
       }
-      losses.push((await trainer.step(inputs, { class: labels }, 0.01)).loss);
+      losses.push((await trainer.take([{ inputs: inputs, targets: { class: labels }, rate: 0.01 }]))[0].loss);
     }
     expect(losses[1]).toBe(losses[0]);
   });
 
   it("does not touch frozen tensors", async () => {
-    const model = freshModel();
+    const model = smallModel();
     const trainer = await trainerFor(model, { frozen: (name) => name.startsWith("conv") });
     expect(() => sliceNamed(trainer.program.parameters, "conv.weight")).toThrow(/not one of the trained/);
     expect(trainer.program.parameters.slices.map((slice) => slice.name)).toEqual([
@@ -269,17 +237,17 @@ describe("masks and frozen tensors", () => {
   });
 
   it("sums a statistic over the steps", async () => {
-    const trainer = await trainerFor(freshModel(), {
+    const trainer = await trainerFor(smallModel(), {
       statistics: { sum: (b, weights, gradient) => b.emit("Abs", [b.emit("Mul", [weights, gradient])]) },
     });
     const first = await data.read(Array.from({ length: 32 }, (_, i) => i));
     if (!first.labels) throw new Error("the blobs have labels");
-    await trainer.step(first.inputs, { class: first.labels }, 0);
+    await trainer.take([{ inputs: first.inputs, targets: { class: first.labels }, rate: 0 }]);
     const once = trainer.statistic("sum");
     if (!once) throw new Error("the program gathers it");
     expect(once.some((value) => value > 0)).toBe(true);
     // Rate 0 and no decay of the weights at rate 0: the second step adds the same again.
-    await trainer.step(first.inputs, { class: first.labels }, 0);
+    await trainer.take([{ inputs: first.inputs, targets: { class: first.labels }, rate: 0 }]);
     const twice = trainer.statistic("sum");
     for (const [i, value] of once.entries()) expect(twice?.[i]).toBeCloseTo(2 * value, 5);
   });

@@ -6,7 +6,8 @@ import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.j
 import { labelTargets } from "./label-targets.js";
 import type { TargetKind } from "./losses.js";
 import type { RateSchedule } from "./rates.js";
-import type { Trainer, TrainingState } from "./trainer.js";
+import { RunLength } from "./run-length.js";
+import type { Step, Trainer, TrainingState } from "./trainer.js";
 
 /** What one epoch came to. */
 export interface EpochRecord {
@@ -33,8 +34,8 @@ export interface FitOptions {
   schedule: RateSchedule;
   /** Targets beside the labels: a teacher's answers for the examples of a batch. */
   targetsFor?(indices: Uint32Array): Partial<Record<TargetKind, Tensor>>;
-  /** Called before every step; pruning moves the mask here. */
-  beforeStep?(trainer: Trainer, step: number, totalSteps: number): void;
+  /** Acts on the trainer before the steps for which it is due; pruning moves the mask here. */
+  intervention?: Intervention;
   /** Judges the network after an epoch; higher is better. */
   validate?(trainer: Trainer): Promise<number>;
   /** Stop when `validate` has not improved for so many epochs, and go back to the best weights. */
@@ -47,6 +48,12 @@ export interface FitOptions {
   checkpoint?: { path: string; fingerprint: string };
   /** Receives the records of all epochs, those before a resume too; what is in it also counts when the run fails. */
   history?: EpochRecord[];
+}
+
+/** Something done between two steps. Steps count from 0. */
+export interface Intervention {
+  isDue(step: number, totalSteps: number): boolean;
+  act(trainer: Trainer, step: number, totalSteps: number): void | Promise<void>;
 }
 
 /**
@@ -64,6 +71,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
     });
   }
   const totalSteps = stepsPerEpoch * epochs;
+  const runLength = new RunLength();
   const progress: Progress = { history: options.history ?? [], best: null };
   const saved = checkpoint && readCheckpoint(checkpoint.path, checkpoint.fingerprint);
   if (saved) restore(trainer, saved, progress);
@@ -72,34 +80,51 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
     const started = performance.now();
     let lossSum = 0;
     let hits: number | null = 0;
-    let rate = 0;
-    let step = (epoch - 1) * stepsPerEpoch;
-    let last: Parameters<Trainer["lossOn"]> | null = null;
-    for await (const { batch, indices } of batches(data, { batchSize, seed, epoch, shuffle: true, dropLast: true })) {
-      if (options.signal?.aborted) {
-        throw new EspalierError("interrupted", `stopped in epoch ${epoch}`, {
-          hint: checkpoint ? "Repeat the command with --resume to go on." : "",
-        });
+    let done = (epoch - 1) * stepsPerEpoch;
+    let pending: Step[] = [];
+    let last: Step | null = null;
+    const assertGoesOn = () => {
+      if (!options.signal?.aborted) return;
+      throw new EspalierError("interrupted", `stopped in epoch ${epoch}`, {
+        hint: checkpoint ? "Repeat the command with --resume to go on." : "",
+      });
+    };
+    const takePending = async () => {
+      if (pending.length === 0) return;
+      const begun = performance.now();
+      const results = await trainer.take(pending);
+      runLength.observe(pending.length, performance.now() - begun);
+      for (const result of results) {
+        assertGoesOn();
+        lossSum += result.loss;
+        hits = hits === null || result.hits === null ? null : hits + result.hits;
+        done++;
+        options.onStep?.(done, totalSteps, result.loss);
       }
-      options.beforeStep?.(trainer, step, totalSteps);
-      rate = options.rate * options.schedule.factor(step, totalSteps);
+      pending = [];
+    };
+    for await (const { batch, indices } of batches(data, { batchSize, seed, epoch, shuffle: true, dropLast: true })) {
+      assertGoesOn();
+      const step = done + pending.length;
+      if (options.intervention?.isDue(step, totalSteps)) {
+        await takePending();
+        await options.intervention.act(trainer, step, totalSteps);
+      }
       const targets = { ...labelTargets(trainer.program, data, batch.labels), ...options.targetsFor?.(indices) };
-      const result = await trainer.step(batch.inputs, targets, rate);
-      last = [batch.inputs, targets];
-      lossSum += result.loss;
-      hits = hits === null || result.hits === null ? null : hits + result.hits;
-      step++;
-      options.onStep?.(step, totalSteps, result.loss);
+      last = { inputs: batch.inputs, targets, rate: options.rate * options.schedule.factor(step, totalSteps) };
+      pending.push(last);
+      if (pending.length >= runLength.steps) await takePending();
     }
-    trainer.checkFinite();
-    if (epoch === epochs && last) await trainer.lossOn(...last);
+    await takePending();
+    await trainer.checkFinite();
+    if (epoch === epochs && last) await trainer.lossOn(last);
     const score = options.validate ? await options.validate(trainer) : null;
     const record: EpochRecord = {
       epoch,
       steps: stepsPerEpoch,
       loss: lossSum / stepsPerEpoch,
       accuracy: hits === null ? null : hits / (stepsPerEpoch * batchSize),
-      rate,
+      rate: last?.rate ?? 0,
       score,
       seconds: (performance.now() - started) / 1000,
     };

@@ -3,7 +3,6 @@ import type { TargetKind } from "./losses.js";
 /** Inputs of a program beside the model's own. */
 export const inputNames = {
   parameters: "train/parameters",
-  tensor: (name: string) => `train/tensor/${name}`,
   running: "train/running",
   mask: "train/mask",
   statistic: (name: string) => `train/statistic/${name}`,

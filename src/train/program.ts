@@ -7,7 +7,6 @@ import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
 import { mainOutput } from "../graph/main-output.js";
-import type { Trace } from "../graph/trace.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { logitsBehind } from "../ops/logits.js";
@@ -15,13 +14,15 @@ import { emitGradients } from "../passes/autodiff.js";
 import { removeDead } from "../passes/remove-dead.js";
 import type { Engine, Tensors } from "../run/session.js";
 import { traceModel } from "../run/trace.js";
-import { putFor, trainOnBatches } from "./batch-statistics.js";
+import { trainOnBatches } from "./batch-statistics.js";
 import { inputNames } from "./input-names.js";
 import { type Layout, layOut } from "./layout.js";
 import { learnableConstants } from "./learnable.js";
 import type { Loss, TargetKind } from "./losses.js";
 import type { Optimizer } from "./optimizers.js";
 import { specializeModel } from "./prepare.js";
+import { scanSteps } from "./scan.js";
+import { unpack } from "./unpack.js";
 
 /**
  * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
@@ -56,8 +57,8 @@ export interface StateVector {
 }
 
 /**
- * A training step as one ONNX model. The trained tensors are inputs of their own, fed as views of one flat vector
- * (cutting them out of it in the graph would copy every weight at every step); the optimizer works on that vector.
+ * A training step as one ONNX model, which takes several steps in one run (see `scanSteps`): what differs between them
+ * has a first axis for the step. The trained tensors are cut out of one flat vector; the optimizer works on that vector.
  */
 export interface Program {
   bytes: Uint8Array;
@@ -124,7 +125,8 @@ export async function compileProgram(
   const handOn = (input: string, value: Value, size: number) =>
     state.push({ input, output: publish(value, "float", [size]), size });
 
-  const weights = inputsFor(b, trained, forward, feeds);
+  const flat = vector(inputNames.parameters, parameters.size);
+  const weights = unpack(b, flat, parameters, trained);
   const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, own, vector) : null;
 
   const targets = new Map<TargetKind, Value>();
@@ -146,7 +148,6 @@ export async function compileProgram(
   const trace = await traceModel(model, feeds, engine);
   const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(1)]]), weights, trace);
   if (gradients.size === 0) throw new EspalierError("unsupported", "the loss does not depend on any trained weight");
-  const flat = vector(inputNames.parameters, parameters.size);
   const mask = options.masked ? vector(inputNames.mask, parameters.size) : null;
   const whole = pack(b, weights, parameters, gradients);
   const gradient = options.clipNorm ? emitClip(b, whole, mask, options.clipNorm) : whole;
@@ -188,7 +189,7 @@ export async function compileProgram(
     outputDims,
     lossOutput,
     hitsOutput,
-    bytes: modelBytes(model),
+    bytes: modelBytes(scanSteps(model, state, mask ? [mask.name] : [])),
   };
 }
 
@@ -213,16 +214,6 @@ function checkOutput(output: Value, dims: readonly number[], batchSize: number, 
   throw new EspalierError("bad-data", `${loss.name} needs one row of class scores per example, got dims [${dims}]`, {
     who: `output '${output.name}'`,
     hint: "Is this a classifier? For other outputs use mean-square.",
-  });
-}
-
-/** Inputs of their own in the place of the constants. */
-function inputsFor(b: Builder, constants: readonly Value[], trace: Trace, feeds: Tensors): Value[] {
-  return constants.map((constant) => {
-    const name = inputNames.tensor(constant.name);
-    const dims = trace.dims(constant);
-    feeds[name] = floatTensor(dims, new Float32Array(sizeOf(dims)));
-    return putFor(constant, b.input(name, "float", dims));
   });
 }
 

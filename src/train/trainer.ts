@@ -1,5 +1,5 @@
 import { EspalierError } from "../base/errors.js";
-import { floatScalar, floatTensor, type Tensor, toFloat32 } from "../base/tensor.js";
+import { byteLengthOf, floatScalar, floatTensor, Tensor, toFloat32 } from "../base/tensor.js";
 import type { Engine, Session, Tensors } from "../run/session.js";
 import { inputNames } from "./input-names.js";
 import type { TargetKind } from "./losses.js";
@@ -18,30 +18,44 @@ export interface TrainingState {
   firstLoss: number | null;
 }
 
+/** What one step learns from. */
+export interface Step {
+  inputs: readonly Tensor[];
+  targets: Partial<Record<TargetKind, Tensor>>;
+  /** The learning rate. */
+  rate: number;
+}
+
 export interface StepResult {
   loss: number;
   /** Right answers in the batch; null without class labels. */
   hits: number | null;
 }
 
+/** How to come to a state: by taking steps again, which gives the same bits. */
+interface Path {
+  from: TrainingState;
+  steps: readonly Step[];
+}
+
 /** A loss this many times the first one will not come back. */
 const exploded = 1e4;
 
-/** A compiled program with its state: each `step` is one run of onnxruntime. */
+/** A compiled program with its state. */
 export class Trainer {
   readonly program: Program;
   readonly optimizer: Optimizer;
   readonly #session: Session;
   #state: TrainingState;
-  /** The newest state that is known to give a loss that will do. Its mask may be older than the current one. */
-  #good: TrainingState;
+  /** To the newest state that is known to give a loss that will do. Its mask may be older than the current one. */
+  #good: Path;
 
   private constructor(program: Program, optimizer: Optimizer, session: Session, state: TrainingState) {
     this.program = program;
     this.optimizer = optimizer;
     this.#session = session;
     this.#state = state;
-    this.#good = state;
+    this.#good = { from: state, steps: [] };
   }
 
   /** Loads the program. `parameters` and `running` are the vectors to start from, as `gather` makes them. */
@@ -69,7 +83,7 @@ export class Trainer {
   /** Continues from another state of the same program, such as a checkpoint. */
   set state(state: TrainingState) {
     this.#state = state;
-    this.#good = state;
+    this.#good = { from: state, steps: [] };
   }
 
   /** Removes weights, and lets removed ones be trained again, from 0: 1 keeps, 0 removes. */
@@ -108,81 +122,81 @@ export class Trainer {
   }
 
   /**
-   * One step. `rate` is the learning rate.
-   * Throws `diverged` when the loss is no longer finite or has exploded; the state is then the last good one.
+   * Takes one step after the other, in one run of onnxruntime. However many are taken at once, the state comes to the
+   * same bits.
+   * Throws `diverged` when a loss is no longer finite or has exploded; the state is then the last good one.
    */
-  async step(
-    inputs: readonly Tensor[],
-    targets: Partial<Record<TargetKind, Tensor>>,
-    rate: number,
-  ): Promise<StepResult> {
-    const { program } = this;
-    const { step, mask } = this.#state;
-    const { results, loss } = await this.#run(inputs, targets, rate, `at step ${step + 1}`);
-    const vectors: Record<string, Float32Array> = {};
-    for (const { input, output } of program.state) vectors[input] = toFloat32(results[output]);
-    this.#state = { step: step + 1, vectors, mask, firstLoss: this.#state.firstLoss ?? loss };
-    return { loss, hits: program.hitsOutput ? toFloat32(results[program.hitsOutput])[0] : null };
+  async take(steps: readonly Step[]): Promise<StepResult[]> {
+    const { state, results } = await this.#run(this.#state, steps);
+    await this.#judge(steps, results, (index) => `at step ${this.#state.step + index + 1}`);
+    this.#good = { from: this.#state, steps: steps.slice(0, -1) };
+    this.#state = state;
+    return results;
   }
 
   /**
    * The loss of the current state, which stays as it is: what the last step did shows in no other step.
-   * Throws `diverged` as `step` does.
+   * Throws `diverged` as `take` does.
    */
-  async lossOn(inputs: readonly Tensor[], targets: Partial<Record<TargetKind, Tensor>>): Promise<number> {
-    const { loss } = await this.#run(inputs, targets, 0, `after step ${this.#state.step}`);
-    return loss;
+  async lossOn({ inputs, targets }: Step): Promise<number> {
+    const steps = [{ inputs, targets, rate: 0 }];
+    const { results } = await this.#run(this.#state, steps);
+    await this.#judge(steps, results, () => `after step ${this.#state.step}`);
+    this.#good = { from: this.#state, steps: [] };
+    return results[0].loss;
   }
 
-  /** Runs the program on the current state, which is known to be good when this returns. */
-  async #run(
-    inputs: readonly Tensor[],
-    targets: Partial<Record<TargetKind, Tensor>>,
-    rate: number,
-    when: string,
-  ): Promise<{ results: Tensors; loss: number }> {
-    const { program } = this;
-    const { step, vectors, mask } = this.#state;
+  async #run(from: TrainingState, steps: readonly Step[]): Promise<{ state: TrainingState; results: StepResult[] }> {
+    const { program, optimizer } = this;
+    const { step, vectors, mask } = from;
     const feeds: Tensors = {};
-    for (const [i, name] of program.inputs.entries()) feeds[name] = inputs[i];
+    for (const [i, name] of program.inputs.entries()) feeds[name] = stack(steps.map(({ inputs }) => inputs[i]));
     for (const kind of program.targets) {
-      const target = targets[kind];
-      if (!target)
-        throw new EspalierError("bad-data", `the loss needs targets of the kind '${kind}', the data have none`);
-      feeds[inputNames.target(kind)] = target;
+      feeds[inputNames.target(kind)] = stack(steps.map(({ targets }) => targetOf(targets, kind)));
     }
-    for (const [name, value] of Object.entries(this.optimizer.scalars(step + 1, rate))) {
-      feeds[inputNames.scalar(name)] = floatScalar(value);
+    const scalars = steps.map(({ rate }, i) => optimizer.scalars(step + i + 1, rate));
+    for (const name of Object.keys(scalars[0])) {
+      feeds[inputNames.scalar(name)] = stack(scalars.map((values) => floatScalar(values[name])));
     }
     for (const [name, vector] of Object.entries(vectors)) feeds[name] = floatTensor([vector.length], vector);
     if (mask) feeds[inputNames.mask] = floatTensor([mask.length], mask);
-    for (const { name, dims, offset, size } of program.parameters.slices) {
-      feeds[inputNames.tensor(name)] = floatTensor(dims, this.weights.subarray(offset, offset + size));
-    }
 
-    const results = await this.#session.run(feeds);
-    const loss = toFloat32(results[program.lossOutput])[0];
-    const firstLoss = this.#state.firstLoss ?? loss;
-    if (!(Math.abs(loss) <= exploded * Math.max(1, Math.abs(firstLoss)))) {
-      this.#goBack();
-      throw diverged(`the loss became ${loss} ${when}`);
-    }
-    this.#good = this.#state;
-    return { results, loss };
+    const computed = await this.#session.run(feeds);
+    const losses = toFloat32(computed[program.lossOutput]);
+    const hits = program.hitsOutput === null ? null : toFloat32(computed[program.hitsOutput]);
+    const next: Record<string, Float32Array> = {};
+    for (const { input, output } of program.state) next[input] = toFloat32(computed[output]);
+    return {
+      state: { step: step + steps.length, vectors: next, mask, firstLoss: from.firstLoss ?? losses[0] },
+      results: steps.map((_, i) => ({ loss: losses[i], hits: hits === null ? null : hits[i] })),
+    };
+  }
+
+  /** Throws, having gone back, when one of the losses that the steps from the current state gave will not do. */
+  async #judge(steps: readonly Step[], results: readonly StepResult[], when: (index: number) => string): Promise<void> {
+    const first = this.#state.firstLoss ?? results[0].loss;
+    const bad = results.findIndex(({ loss }) => !(Math.abs(loss) <= exploded * Math.max(1, Math.abs(first))));
+    if (bad < 0) return;
+    const error = diverged(`the loss became ${results[bad].loss} ${when(bad)}`);
+    // The loss is that of the state before a step: that of the step before was still good.
+    if (bad > 0) this.#good = { from: this.#state, steps: steps.slice(0, bad - 1) };
+    await this.#goBack();
+    throw error;
   }
 
   /** Throws `diverged` when the newest weights are not finite, having gone back to the last good ones. */
-  checkFinite(): void {
+  async checkFinite(): Promise<void> {
     if (this.weights.every(Number.isFinite)) return;
     const { step } = this.#state;
-    this.#goBack();
+    await this.#goBack();
     throw diverged(`a weight is no longer finite after step ${step}`);
   }
 
   /** To the last good weights, without those that have been removed since. */
-  #goBack(): void {
+  async #goBack(): Promise<void> {
     const { mask } = this.#state;
-    this.#state = this.#good;
+    const { from, steps } = this.#good;
+    this.state = steps.length > 0 ? (await this.#run(from, steps)).state : from;
     if (mask) this.mask = mask;
   }
 
@@ -193,4 +207,20 @@ export class Trainer {
 
 function diverged(what: string): EspalierError {
   return new EspalierError("diverged", what, { hint: "Lower the learning rate, or clip the gradient." });
+}
+
+function targetOf(targets: Step["targets"], kind: TargetKind): Tensor {
+  const target = targets[kind];
+  if (!target) throw new EspalierError("bad-data", `the loss needs targets of the kind '${kind}', the data have none`);
+  return target;
+}
+
+/** Tensors of the same type and dims as one, with a first axis for which it is. One alone is not copied. */
+function stack(tensors: readonly Tensor[]): Tensor {
+  const [{ dtype, dims, array }] = tensors;
+  const all = [tensors.length, ...dims];
+  if (tensors.length === 1) return Tensor.fromArray(dtype, all, array);
+  const bytes = new Uint8Array(byteLengthOf(dtype, all));
+  for (const [i, tensor] of tensors.entries()) bytes.set(tensor.bytes, i * tensor.byteLength);
+  return new Tensor(dtype, all, () => bytes);
 }

@@ -281,5 +281,5 @@ function stoppedMeasuring(out: string): EspalierError {
 
 /** A model's file and those that hold its weights. */
 function filesOf(path: string, model: Model): string[] {
-  return [path, ...externalFiles(path, model)];
+  return [path, ...externalFiles(path, model).values()];
 }

@@ -103,7 +103,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const optimizer = optimizerFor(options);
       const source = networkNamed(name) ?? readNetworkFile(name);
       const fromFile = source instanceof Model;
-      const keep = fromFile ? [name, ...externalFiles(name, source)] : [];
+      const keep = fromFile ? [name, ...externalFiles(name, source).values()] : [];
       assertTarget(out, { force, keep });
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
       assertApart("checkpoint", checkpoint, out);
