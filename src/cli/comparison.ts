@@ -1,4 +1,4 @@
-import { compareMeasurements, comparisonHeader } from "../report/comparison.js";
+import { compareMeasurements, comparisonHeader, describeRun } from "../report/comparison.js";
 import type { Measurement } from "../report/record.js";
 import { renderTable } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -10,5 +10,7 @@ export function renderComparison(before: Measurement, after: Measurement, termin
     align: i === 0 ? ("left" as const) : ("right" as const),
   }));
   const rows = compareMeasurements(before, after).map((row) => [row.label, row.before, row.after, row.change]);
-  return renderTable(columns, rows, { strong: (text) => terminal.style("bold", text) });
+  const table = renderTable(columns, rows, { strong: (text) => terminal.style("bold", text) });
+  const run = describeRun(after);
+  return run ? `${table}\nMACs and latency: ${run}` : table;
 }

@@ -132,6 +132,20 @@ test("a signal while the runtimes check stops it: nothing is written, and what w
   expect(readdirSync(folder())).toEqual(["m.onnx"]);
 });
 
+test("a file that somebody else has written during the check is not replaced", async () => {
+  const path = join(folder(), "m.onnx");
+  const slow: Engine = {
+    name: "slow",
+    load(model, options) {
+      writeFileSync(path, "theirs");
+      return nodeEngine.load(model, options);
+    },
+  };
+  await expect(saveModel(sparseModel(), path, { engines: [slow] })).rejects.toThrow("the file exists already");
+  expect(readFileSync(path, "utf8")).toBe("theirs");
+  expect(readdirSync(folder())).toEqual(["m.onnx"]);
+});
+
 test("a runtime that does not run the model at all is named, not blamed on the file", async () => {
   const saved = await saveModel(sparseModel(), join(folder(), "m.onnx"), { engines: [refuses, nodeEngine] });
   expect(saved.checked).toEqual(["onnxruntime-node"]);

@@ -58,6 +58,8 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     const externalData = hasData ? { [dataName]: join(folder, dataName) } : {};
     const result = await check(model, draft, externalData, options);
     assertGoesOn(options.signal);
+    // Another run may have written there meanwhile.
+    assertTarget(path, options);
     // The model refers to its data, so that it comes last.
     if (hasData) renameSync(join(folder, dataName), dataPath);
     renameSync(draft, path);

@@ -5,7 +5,7 @@ import { readModel } from "../onnx/file.js";
 import { measureSizes, type Sizes } from "../pack/sizes.js";
 import { exampleInputs, type Shapes } from "../run/example.js";
 import { type LatencyCase, measureLatency } from "../run/latency.js";
-import type { Engine, Session } from "../run/session.js";
+import type { Engine, Session, Tensors } from "../run/session.js";
 import { countLayerCosts } from "./layers.js";
 
 export interface BenchOptions {
@@ -37,6 +37,8 @@ export interface BenchResult extends Sizes {
   p95Ms: number | null;
   /** Median of the first model divided by this one's: 2 means twice as fast as the first. */
   speedup: number | null;
+  /** Dims of the inputs of a run, by name; null where the model did not run. */
+  inputs: Readonly<Record<string, readonly number[]>> | null;
   /** Why the model did not run on the example inputs, or null. */
   notRun: string | null;
 }
@@ -49,7 +51,10 @@ export async function benchModels(paths: readonly string[], options: BenchOption
   const { engine, threads, shapes = {}, seed } = options;
   const models = paths.map((path) => readModel(path));
   assertShapesUsed(shapes, models);
-  const measured: { facts: Omit<BenchResult, "latencyMs" | "p95Ms" | "speedup" | "notRun">; loaded: Loaded }[] = [];
+  const measured: {
+    facts: Omit<BenchResult, "latencyMs" | "p95Ms" | "speedup" | "inputs" | "notRun">;
+    loaded: Loaded;
+  }[] = [];
   const cases: LatencyCase[] = [];
   try {
     for (const [i, model] of models.entries()) {
@@ -67,6 +72,7 @@ export async function benchModels(paths: readonly string[], options: BenchOption
       latencyMs: times[i]?.median ?? null,
       p95Ms: times[i]?.p95 ?? null,
       speedup: times[0] && times[i] && times[0].median / times[i].median,
+      inputs: typeof loaded === "string" ? null : dimsOf(loaded.feeds),
       notRun: typeof loaded === "string" ? loaded : null,
     }));
   } finally {
@@ -92,6 +98,10 @@ async function loadCase(path: string, model: Model, { engine, threads, shapes, s
     if (!expected) throw error;
     return error.message;
   }
+}
+
+function dimsOf(feeds: Tensors): Record<string, readonly number[]> {
+  return Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
 }
 
 function takes(model: Model, name: string): boolean {

@@ -47,6 +47,6 @@ export async function compareFiles(before: string, after: string, options: Compa
 }
 
 function costsOf(bench: BenchResult): Omit<Measurement, "accuracy" | "loss"> {
-  const { parameters, nonzeros, bytes, brotliBytes, macs, effectiveMacs, latencyMs } = bench;
-  return { parameters, nonzeros, bytes, brotliBytes, macs, effectiveMacs, latencyMs };
+  const { parameters, nonzeros, bytes, brotliBytes, macs, effectiveMacs, latencyMs, inputs } = bench;
+  return { parameters, nonzeros, bytes, brotliBytes, macs, effectiveMacs, latencyMs, inputs };
 }

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { compareMeasurements } from "./comparison.js";
+import { compareMeasurements, describeRun } from "./comparison.js";
 import type { Measurement } from "./record.js";
 
 const dense: Measurement = {
@@ -12,6 +12,7 @@ const dense: Measurement = {
   macs: 416_520,
   effectiveMacs: 416_520,
   latencyMs: 0.08,
+  inputs: { x: [1, 1, 28, 28] },
 };
 const pruned: Measurement = {
   ...dense,
@@ -22,6 +23,7 @@ const pruned: Measurement = {
   brotliBytes: 200_000,
   effectiveMacs: 41_652,
   latencyMs: 0.088,
+  inputs: { x: [1, 1, 28, 28] },
 };
 
 test("says what changed, each measure in its own way", () => {
@@ -48,6 +50,13 @@ test("what nobody measured is left out, what one side lacks is a dash", () => {
     after: "417 k",
     change: "",
   });
+});
+
+test("a run is told by the dims of its inputs, whose names cannot move a cursor", () => {
+  const inputs = { ids: [1, 128], "a\u001b[2J": [1] };
+  expect(describeRun({ inputs })).toMatch(/^one run on ids \[1, 128\], a\S*\[2J \[1\]$/);
+  expect(describeRun({ inputs })).not.toContain("\u001b");
+  expect(describeRun({ inputs: null })).toBe(null);
 });
 
 test("nothing left is not infinitely smaller", () => {

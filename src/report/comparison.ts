@@ -1,3 +1,4 @@
+import { brief } from "../base/errors.js";
 import {
   formatBytes,
   formatCount,
@@ -22,7 +23,7 @@ export const comparisonHeader = ["", "before", "after", "change"] as const;
 
 interface Row {
   label: string;
-  key: keyof Measurement;
+  key: Exclude<keyof Measurement, "inputs">;
   format(value: number): string;
   change(before: number, after: number): string;
 }
@@ -53,6 +54,14 @@ export function compareMeasurements(before: Measurement, after: Measurement): Co
         change: from === null || to === null ? "" : change(from, to),
       };
     });
+}
+
+/** What MACs and latency are those of: "one run on x [1, 3, 224, 224]"; null where nothing ran. */
+export function describeRun({ inputs }: Pick<Measurement, "inputs">): string | null {
+  if (!inputs) return null;
+  return `one run on ${Object.entries(inputs)
+    .map(([name, dims]) => `${brief(name)} [${dims.join(", ")}]`)
+    .join(", ")}`;
 }
 
 /** 247 and 31 -> "8.0 x smaller"; under a factor of two in percent: 100 and 80 -> "−20.0 %" */

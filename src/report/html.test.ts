@@ -14,6 +14,7 @@ const measured = {
   macs: 416_520,
   effectiveMacs: 416_520,
   latencyMs: 0.08,
+  inputs: { x: [1, 1, 28, 28] },
 };
 
 const random = randomStream(3, "report");
@@ -104,6 +105,7 @@ describe("renderReport", () => {
       version: evil,
       command: evil,
       options: { [evil]: evil, list: [evil] },
+      after: { ...record.after, inputs: { [evil]: [1] } },
       layers: [{ ...record.layers[0], name: evil }],
       confusion: { ...record.confusion!, classNames: [evil, evil] },
     });
@@ -120,7 +122,15 @@ describe("renderReport", () => {
       data: null,
       command: null,
       options: {},
-      before: { ...measured, accuracy: null, loss: null, macs: null, effectiveMacs: null, latencyMs: null },
+      before: {
+        ...measured,
+        accuracy: null,
+        loss: null,
+        macs: null,
+        effectiveMacs: null,
+        latencyMs: null,
+        inputs: null,
+      },
       after: {
         ...measured,
         accuracy: null,
@@ -128,6 +138,7 @@ describe("renderReport", () => {
         macs: null,
         effectiveMacs: null,
         latencyMs: null,
+        inputs: null,
         nonzeros: 3085,
       },
       rounds: [],
@@ -138,6 +149,8 @@ describe("renderReport", () => {
     const page = renderReport(bare);
     checkWellFormed(page);
     expect(page.match(/<h2>/g)).toHaveLength(3);
+    expect(page).not.toContain("MACs and latency are");
+    expect(renderReport(record)).toContain("MACs and latency are those of one run on x [1, 1, 28, 28].");
     expect(page.replace(/<[^>]*>/g, "")).toContain("95.0 % of the weights removed, file 247 kB → 247 kB.");
     checkWellFormed(renderReport({ ...bare, curve: [{ step: 0, sparsity: 0, loss: null, accuracy: null }] }));
   });

@@ -20,6 +20,8 @@ export interface Measurement {
   effectiveMacs: number | null;
   /** Median time of one run, in milliseconds. */
   latencyMs: number | null;
+  /** Dims of the inputs of that run, by name; null where it did not run. */
+  inputs: Readonly<Record<string, readonly number[]>> | null;
 }
 
 /** The state of training after one step. */

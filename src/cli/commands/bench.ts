@@ -2,6 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../../base/errors.js";
 import { formatBytes, formatCount, formatMilliseconds, formatShort } from "../../base/format.js";
 import { type BenchResult, benchModels } from "../../report/bench.js";
+import { describeRun } from "../../report/comparison.js";
 import type { Engine } from "../../run/session.js";
 import { defineCommand } from "../command.js";
 import { jsonOption, quietOption, seedOption, shapeOption, threadsOption, wholeNumber } from "../options.js";
@@ -55,7 +56,7 @@ async function engineNamed(name: "node" | "web"): Promise<Engine> {
 function render(results: readonly BenchResult[], terminal: Terminal): string {
   const known = (value: number | null, format: (value: number) => string) => (value === null ? "–" : format(value));
   const numbers = ["parameters", "not zero", "file", "brotli", "MACs", "effective", "median", "p95", "speed"];
-  return renderTable(
+  const table = renderTable(
     [{ title: "model" }, ...numbers.map((title) => ({ title, align: "right" as const }))],
     results.map((result) => [
       result.model,
@@ -71,4 +72,6 @@ function render(results: readonly BenchResult[], terminal: Terminal): string {
     ]),
     { strong: (text) => terminal.style("bold", text) },
   );
+  const runs = new Set(results.map(describeRun).filter((run) => run !== null));
+  return [table, ...(runs.size === 1 ? [`MACs and times: ${[...runs][0]}`] : [])].join("\n");
 }
