@@ -14,11 +14,14 @@ import { parseArgs } from "node:util";
 const names = ["lenet-300-100", "lenet-5"];
 const data = ["--data", "fashion-mnist", "--mean", "0.286", "--std", "0.353"];
 const dense = ["--epochs", "10", "--batch", "64", "--rate", "0.001"];
-const gradual = ["--epochs", "10", "--batch", "64", "--rate", "0.004"];
+const gradual = (rate) => ["--epochs", "10", "--batch", "64", "--rate", rate];
+const movement = (rate) => ["--criterion", "movement", "--begin", "0.1", ...gradual(rate)];
+// Options by sparsity; the first is the recipe of docs/pruning.md.
 const recipes = {
-  movement: ["--criterion", "movement", "--begin", "0.1", ...gradual],
-  magnitude: gradual,
-  "magnitude-regrow": ["--regrow", ...gradual],
+  documented: (sparsity) => (sparsity <= 0.95 ? gradual("0.001") : movement(sparsity < 0.985 ? "0.002" : "0.004")),
+  movement: () => movement("0.004"),
+  magnitude: () => gradual("0.004"),
+  "magnitude-regrow": () => ["--regrow", ...gradual("0.004")],
 };
 // PyTorch: global gradual magnitude, 10 epochs to train, 10 to prune, AdamW, one-cycle; one seed.
 const reference = {
@@ -29,7 +32,7 @@ const reference = {
 const { values: wanted } = parseArgs({
   options: {
     network: { type: "string", multiple: true, default: names },
-    recipe: { type: "string", multiple: true, default: ["movement"] },
+    recipe: { type: "string", multiple: true, default: ["documented"] },
     sparsity: { type: "string", multiple: true, default: ["0.95", "0.98", "0.99"] },
     seeds: { type: "string", default: "1,2,3" },
   },
@@ -65,7 +68,7 @@ try {
       console.error(`${network} seed ${seed} dense ${(100 * accuracy).toFixed(2)}`);
       for (const recipe of wanted.recipe) {
         for (const sparsity of wanted.sparsity) {
-          const options = [...recipes[recipe], "--sparsity", sparsity, "--seed", seed];
+          const options = [...recipes[recipe](Number(sparsity)), "--sparsity", sparsity, "--seed", seed];
           const { after } = espalier("prune", base, ...data, ...options, "--force", "-o", join(folder, "pruned.onnx"));
           const cell = `${recipe} ${sparsity}`;
           found[cell] ??= [];

@@ -55,7 +55,9 @@ describe("steps taken in one run", () => {
 
   it("need the targets that the loss asks for, each of them", async () => {
     const trainer = await trainerFor(smallModel(), { loss: meanSquare });
-    await expect(trainer.take(await steps([0, 0]))).rejects.toThrow("the loss needs targets of the kind 'value'");
+    await expect(trainer.take(await steps([0, 0]))).rejects.toThrow(
+      "the loss needs targets of the kind 'value', the data have none. Have the labels read as such, with --labels value",
+    );
   });
 
   it("go back to the weights before the step that was too long, wherever in the run it stands", async () => {

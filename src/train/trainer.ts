@@ -211,8 +211,11 @@ function diverged(what: string): EspalierError {
 
 function targetOf(targets: Step["targets"], kind: TargetKind): Tensor {
   const target = targets[kind];
-  if (!target) throw new EspalierError("bad-data", `the loss needs targets of the kind '${kind}', the data have none`);
-  return target;
+  if (target) return target;
+  throw new EspalierError("bad-data", `the loss needs targets of the kind '${kind}', the data have none`, {
+    hint:
+      kind === "teacher" ? "" : `Have the labels read as such, with --labels ${kind}, or take the loss that fits them.`,
+  });
 }
 
 /** Tensors of the same type and dims as one, with a first axis for which it is. One alone is not copied. */
