@@ -1,9 +1,11 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { EspalierError } from "./errors.js";
 import { assertWritable, makeFolder, writeFileAtomic, writeFilesAtomic } from "./files.js";
+import { isTemporary } from "./temporary.js";
 
 const folder = temporaryFolder();
 
@@ -50,7 +52,7 @@ test("files that belong together take their names in the given order, after all 
   const [data, model] = [join(folder(), "data"), join(folder(), "model")];
   const seen: string[][] = [];
   function* watching() {
-    seen.push(readdirSync(folder()).map((name) => name.replace(/^\.espalier-[0-9a-f]{16}\.tmp$/, "temporary")));
+    seen.push(readdirSync(folder()).map((name) => (isTemporary(name) ? "temporary" : name)));
     yield bytes("m");
   }
   writeFilesAtomic([
@@ -75,6 +77,14 @@ test("what cannot be written is refused before a byte is asked for", () => {
   mkdirSync(join(folder(), "dir"));
   expect(() => assertWritable(join(folder(), "dir"), { force: true })).toThrow("it is a folder, not a file");
   expect(() => assertWritable(path, { force: true })).not.toThrow();
+  expect(() => assertWritable("", { force: true })).toThrow("the name of the file to write is empty");
+  const [pipe, nowhere] = [join(folder(), "pipe"), join(folder(), "nowhere")];
+  expect(spawnSync("mkfifo", [pipe]).status).toBe(0);
+  for (const device of [pipe, "/dev/null"]) {
+    expect(() => assertWritable(device, { force: true })).toThrow("it is a device or a pipe, not a file. Name a file.");
+  }
+  symlinkSync(join(folder(), "gone"), nowhere);
+  expect(() => assertWritable(nowhere)).toThrow("the file exists already");
 });
 
 test("a link is replaced, not followed", () => {

@@ -1,7 +1,18 @@
-import { randomBytes } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, statSync, writevSync } from "node:fs";
-import { dirname, join } from "node:path";
+import {
+  closeSync,
+  fsyncSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  rmSync,
+  type Stats,
+  statSync,
+  writevSync,
+} from "node:fs";
+import { dirname } from "node:path";
 import { EspalierError, messageOf } from "./errors.js";
+import { clearLeftovers, temporaryPath } from "./temporary.js";
 
 export interface WriteOptions {
   /** Replace an existing file. Default false: an existing file is an error. */
@@ -10,7 +21,12 @@ export interface WriteOptions {
 
 /** Throws unless `path` is free or `force` is set. Call it before long work, so that nothing is computed in vain. */
 export function assertWritable(path: string, { force = false }: WriteOptions = {}): void {
+  if (path === "") throw new EspalierError("bad-usage", "the name of the file to write is empty");
   const there = kindOf(path);
+  // A rename would put a plain file in the place of a device such as /dev/null.
+  if (there === "neither") {
+    throw new EspalierError("bad-usage", "it is a device or a pipe, not a file", { who: path, hint: "Name a file." });
+  }
   if (there === "folder") {
     throw new EspalierError("bad-usage", "it is a folder, not a file", { who: path, hint: "Name a file in it." });
   }
@@ -22,7 +38,7 @@ export function assertWritable(path: string, { force = false }: WriteOptions = {
     throw new EspalierError("io", `the folder ${folder} does not exist`, { who: path, hint: "Create it first." });
   }
   // Permissions, read-only file systems, quotas: the only reliable question is an attempt.
-  const probe = join(folder, `.espalier.${randomBytes(4).toString("hex")}.tmp`);
+  const probe = temporaryPath(folder);
   try {
     closeSync(openSync(probe, "wx"));
     rmSync(probe);
@@ -34,9 +50,16 @@ export function assertWritable(path: string, { force = false }: WriteOptions = {
   }
 }
 
-function kindOf(path: string): "file" | "folder" | null {
+function kindOf(path: string): "file" | "folder" | "neither" | null {
+  const found = statOf(path, statSync);
+  if (!found) return statOf(path, lstatSync) ? "file" : null;
+  return found.isDirectory() ? "folder" : found.isFile() ? "file" : "neither";
+}
+
+/** Null where nothing is, or nothing that can be looked at. A link that leads nowhere is something to `lstatSync`. */
+function statOf(path: string, stat: (path: string) => Stats): Stats | null {
   try {
-    return statSync(path).isDirectory() ? "folder" : "file";
+    return stat(path);
   } catch {
     return null;
   }
@@ -79,9 +102,10 @@ export function writeFilesAtomic(
   const written: { path: string; temporary: string }[] = [];
   let at = "";
   try {
+    for (const folder of new Set(files.map(({ path }) => dirname(path)))) clearLeftovers(folder);
     for (const { path, chunks } of files) {
       at = path;
-      const temporary = join(dirname(path), `.espalier-${randomBytes(8).toString("hex")}.tmp`);
+      const temporary = temporaryPath(dirname(path));
       written.push({ path, temporary });
       writeNew(temporary, chunks);
     }

@@ -45,6 +45,16 @@ export async function loadDataset(spec: string, options: LoadOptions = {}): Prom
   });
 }
 
+/** The files that `--data` names, those with parts in a folder too; images and what comes with espalier are left out. */
+export function dataFiles(spec: string): string[] {
+  if (Object.hasOwn(named, spec)) return [];
+  if (!existsSync(spec)) return spec.split(",").filter((path) => existsSync(path));
+  if (!statSync(spec).isDirectory()) return [spec];
+  return readdirSync(spec)
+    .filter((entry) => partFiles.has(extname(entry)) || /ubyte(\.gz)?$/.test(entry))
+    .map((entry) => join(spec, entry));
+}
+
 async function loadFolder(folder: string, options: LoadOptions): Promise<DataSplits> {
   const name = basename(folder);
   const idx = await loadIdxFolder(folder, name);

@@ -1,7 +1,8 @@
-import { mkdtempSync, renameSync, rmSync, statSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { EspalierError, messageOf } from "../base/errors.js";
 import { assertWritable } from "../base/files.js";
+import { clearLeftovers, temporaryPath } from "../base/temporary.js";
 import type { Model } from "../graph/ir.js";
 import { writeModel } from "../onnx/file.js";
 import { modelBytes } from "../onnx/write.js";
@@ -51,7 +52,9 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
   // A process that is told to end at once does not come to `finally`.
   process.once("exit", clear);
   try {
-    folder = mkdtempSync(join(dirname(path), `.${name.slice(0, 200)}.`));
+    clearLeftovers(dirname(path));
+    folder = temporaryPath(dirname(path));
+    mkdirSync(folder);
     const draft = join(folder, name);
     writeModel(model, draft, { sparse: options.sparse, externalData: options.externalData });
     const hasData = statSync(join(folder, dataName), { throwIfNoEntry: false }) !== undefined;

@@ -2,7 +2,14 @@ import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, it } from "vitest";
 import { temporaryFolder } from "../../test/support/temporary-folder.js";
-import { checkpointPath, holdsCheckpoints, removeCheckpoints, removeEmptyFolder } from "./checkpoints.js";
+import { temporaryPath } from "../base/temporary.js";
+import {
+  assertSameRun,
+  checkpointPath,
+  holdsCheckpoints,
+  removeCheckpoints,
+  removeEmptyFolder,
+} from "./checkpoints.js";
 
 const folder = temporaryFolder();
 
@@ -10,7 +17,7 @@ const phases = ["prune-gradual", "prune-round-1", "prune-round-12", "attempt-3-g
 
 it("removes what runs leave, and the folder", () => {
   for (const phase of phases) writeFileSync(checkpointPath(folder(), phase), "");
-  writeFileSync(join(folder(), ".espalier-0123456789abcdef.tmp"), "");
+  writeFileSync(temporaryPath(folder()), "");
   removeCheckpoints(folder());
   expect(existsSync(folder())).toBe(false);
   expect(() => removeCheckpoints(folder())).not.toThrow();
@@ -33,6 +40,19 @@ it("an empty folder holds none, nor does a file or nothing", () => {
   expect(() => removeCheckpoints(join(folder(), "file"))).not.toThrow();
   writeFileSync(checkpointPath(folder(), "prune-gradual"), "");
   expect(holdsCheckpoints(folder())).toBe(true);
+});
+
+it("refuses states that a run in other steps has left", () => {
+  for (const nothing of [join(folder(), "none"), folder()]) {
+    expect(() => assertSameRun(nothing, "prune-gradual")).not.toThrow();
+  }
+  writeFileSync(temporaryPath(folder()), "");
+  expect(() => assertSameRun(folder(), "prune-gradual")).not.toThrow();
+  for (const phase of ["prune-round-1", "prune-round-2"]) writeFileSync(checkpointPath(folder(), phase), "");
+  expect(() => assertSameRun(folder(), "prune-round-1")).not.toThrow();
+  for (const phase of ["prune-gradual", "attempt-1-gradual"]) {
+    expect(() => assertSameRun(folder(), phase)).toThrow("come from a run in other steps or with another goal. Repeat");
+  }
 });
 
 it("removes a folder only when it is empty", () => {

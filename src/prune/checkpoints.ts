@@ -1,23 +1,41 @@
 import { readdirSync, rmdirSync, rmSync, statSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { basename, join, resolve } from "node:path";
+import { EspalierError } from "../base/errors.js";
+import { isTemporary } from "../base/temporary.js";
 
 /** Where the state of a phase of training is kept. */
 export function checkpointPath(folder: string, phase: string): string {
   return join(folder, `${phase}.safetensors`);
 }
 
-/** Names of phases, as `Work` gives them, and what a write that was cut off leaves. */
-const ours = /^((prune|attempt-\d+)-(gradual|round-\d+)\.safetensors|\.espalier-[0-9a-f]{16}\.tmp)$/;
+/** Files of phases, named as `Work` names these. */
+const phaseFile = /^(prune|attempt-\d+)-(gradual|round-\d+)\.safetensors$/;
+
+/** Also what a write that was cut off leaves. */
+const isOurs = (name: string) => phaseFile.test(name) || isTemporary(name);
 
 /** Whether a run has left checkpoints in a folder. */
 export function holdsCheckpoints(folder: string): boolean {
-  return isFolder(folder) && readdirSync(folder).some((name) => ours.test(name));
+  return isFolder(folder) && readdirSync(folder).some(isOurs);
+}
+
+/**
+ * Throws `bad-usage` when a run that begins with `phase` finds states of other phases in the folder, but none of its own:
+ * they come from a run in other steps or with another kind of goal, which would be lost at the end of this one.
+ */
+export function assertSameRun(folder: string, phase: string): void {
+  const found = isFolder(folder) ? readdirSync(folder).filter((name) => phaseFile.test(name)) : [];
+  if (found.length === 0 || found.includes(basename(checkpointPath(folder, phase)))) return;
+  throw new EspalierError("bad-usage", "the checkpoints come from a run in other steps or with another goal", {
+    who: folder,
+    hint: "Repeat the options of that run, or delete the checkpoints.",
+  });
 }
 
 /** Removes the checkpoints of a run that is done, and their folder unless something else lies in it. */
 export function removeCheckpoints(folder: string): void {
   if (!isFolder(folder)) return;
-  for (const name of readdirSync(folder)) if (ours.test(name)) rmSync(join(folder, name));
+  for (const name of readdirSync(folder)) if (isOurs(name)) rmSync(join(folder, name));
   removeEmptyFolder(folder);
 }
 

@@ -18,7 +18,7 @@ import type { Program, Statistic } from "../train/program.js";
 import { oneCycleRate, type RateSchedule } from "../train/rates.js";
 import { Trainer, type TrainingState } from "../train/trainer.js";
 import { applyMask } from "./apply.js";
-import { checkpointPath } from "./checkpoints.js";
+import { assertSameRun, checkpointPath } from "./checkpoints.js";
 import type { PrunableLayer } from "./layers.js";
 import { recoveryLoss } from "./recovery-loss.js";
 import { askTeacher, type Teacher } from "./teacher.js";
@@ -116,6 +116,8 @@ export class Recovery {
   readonly #options: RecoveryOptions & { rate: number; schedule: RateSchedule };
   readonly #context: RunContext;
   readonly #teacher: Teacher | null;
+  /** Whether a phase has begun. */
+  #begun = false;
 
   private constructor(
     program: Program,
@@ -241,6 +243,8 @@ export class Recovery {
     const facts = [phase.name, phase.facts, learning];
     const { parameters, running, mask } = start;
     makeFolder(folder);
+    if (!this.#begun) assertSameRun(folder, phase.name);
+    this.#begun = true;
     return {
       path: checkpointPath(folder, phase.name),
       fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),

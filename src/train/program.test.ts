@@ -118,6 +118,18 @@ describe("what a program trains", () => {
     for (const [i, mean] of means.entries()) expect(trainer.running[i]).toBeCloseTo(mean, 6);
   });
 
+  it("takes nodes without names, as many exporters leave them", async () => {
+    const model = parseText(`model <ir 10, opset 21>
+    main(float[N,3] x) => (y) {
+      w = float[3,2] {1, 0, 0, 1, 2, 3}
+      scores = MatMul(x, w)
+      float[N,2] y = LeakyRelu(scores)
+    }`);
+    const trainer = await trainerFor(model);
+    expect([...model.graph.nodes].map((node) => node.name)).toEqual(["", ""]);
+    expect((await takeOne(trainer, 0.1)).loss).toBeGreaterThan((await takeOne(trainer, 0.1)).loss);
+  });
+
   it("computes nothing that nobody reads, such as the Softmax after the logits", async () => {
     const { bytes } = await compile(modelOf((b, input) => b.emit("Softmax", [linear(b, input)])));
     const [scan] = parseModel(bytes).graph.nodes;

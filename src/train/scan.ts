@@ -41,7 +41,8 @@ export function scanSteps(
   ];
   const body = createSubgraph(model.graph, "step");
   const inStep = (name: string) => `step/${name}`;
-  copyContents(step.graph, body, copies, { value: inStep, node: inStep });
+  // Names of nodes may be empty, but not twice the same.
+  copyContents(step.graph, body, copies, { value: inStep, node: (name) => name && inStep(name) });
   for (const value of [...states, ...scanned]) addGraphInput(body, copies.get(value) ?? value);
   for (const value of [...replaced, ...stacked]) addGraphOutput(body, copies.get(value) ?? value);
   const results = [

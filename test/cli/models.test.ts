@@ -1,4 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { brotliCompressSync, constants as zlib } from "node:zlib";
@@ -212,13 +221,35 @@ test("train, then train further: each file runs in both runtimes and learns", as
   expect(readdirSync(folder).filter((name) => /checkpoint|^\./.test(name))).toEqual([]);
 });
 
+test("the data are never overwritten", async () => {
+  const data = at("precious.csv");
+  copyFileSync(at("points.csv"), data);
+  const before = readFileSync(data);
+  const [net, base] = [at("of-precious.onnx"), at("base.onnx")];
+  const common = ["--data", data, "--epochs", "1", "--force"];
+  for (const args of [
+    ["train", "lenet-300-100", ...common, "-o", data],
+    ["prune", base, ...common, "--sparsity", "0.5", "-o", data],
+    ["prune", base, ...common, "--sparsity", "0.5", "-o", net, "--report", data],
+  ]) {
+    const { code, stderr } = await espalier(args);
+    expect(stderr).toContain("precious.csv: this would overwrite the input. Give the output another name.");
+    expect(code).toBe(2);
+    expect(Buffer.compare(readFileSync(data), before)).toBe(0);
+    expect(existsSync(net)).toBe(false);
+  }
+});
+
 test("a run that diverges leaves the last good weights and says so", async () => {
   const out = at("diverged.onnx");
   const args = ["train", "lenet-300-100", "--data", at("points.csv"), "-o", out, "--optimizer", "sgd", "--rate", "1e9"];
-  const { code, stderr } = await espalier([...args, "--batch", "20", "--rate-schedule", "constant"]);
+  const { code, stdout, stderr } = await espalier([...args, "--batch", "20", "--rate-schedule", "constant", "--json"]);
   expect(stderr).toMatch(
     /error: .*diverged\.onnx: .* step \d+\. The file has the last good weights\. Lower the learning/,
   );
   expect(code).toBe(1);
+  const { diverged, accuracy } = JSON.parse(stdout);
+  expect(diverged).toMatch(/^the loss became \S+ at step \d+$/);
+  expect(accuracy).toBeGreaterThan(0);
   expect(toFloat32(constantOf(readModel(out).graph.find("fc1.weight") ?? null)!).every(Number.isFinite)).toBe(true);
 });

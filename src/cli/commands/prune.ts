@@ -1,6 +1,7 @@
 import { basename } from "node:path";
 import { EspalierError } from "../../base/errors.js";
 import { writeFileAtomic } from "../../base/files.js";
+import { dataFiles } from "../../data/load.js";
 import type { Model } from "../../graph/ir.js";
 import { externalFiles } from "../../onnx/external.js";
 import { readModel } from "../../onnx/file.js";
@@ -159,6 +160,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       if (options.data === undefined) assertUsable(command);
       const original = readModel(path);
       const keep = filesOf(path, original);
+      if (options.data !== undefined) keep.push(...dataFiles(options.data));
       if (options.rewind !== undefined && procedure.kind === "rounds" && procedure.rewindTo) {
         keep.push(...filesOf(options.rewind, procedure.rewindTo));
       }
@@ -245,7 +247,8 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
         data: options.data ?? null,
         date: new Date().toISOString(),
         version: packageVersion(),
-        command: commandLine(argv),
+        // To repeat it begins anew, and replaces nothing.
+        command: commandLine(argv.filter((word) => word !== "--resume" && word !== "--force")),
         options: plainOptions(options),
         ...comparison,
         rounds: result.rounds,

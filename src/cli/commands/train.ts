@@ -3,6 +3,7 @@ import { EspalierError, quoted } from "../../base/errors.js";
 import { formatCount } from "../../base/format.js";
 import { randomStream } from "../../base/random.js";
 import type { Dataset } from "../../data/dataset.js";
+import { dataFiles } from "../../data/load.js";
 import { splitDataset } from "../../data/split.js";
 import { Model } from "../../graph/ir.js";
 import { externalFiles } from "../../onnx/external.js";
@@ -103,7 +104,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const optimizer = optimizerFor(options);
       const source = networkNamed(name) ?? readNetworkFile(name);
       const fromFile = source instanceof Model;
-      const keep = fromFile ? [name, ...externalFiles(name, source).values()] : [];
+      const keep = [...(fromFile ? [name, ...externalFiles(name, source).values()] : []), ...dataFiles(options.data)];
       assertTarget(out, { force, keep });
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
       assertApart("checkpoint", checkpoint, out);
@@ -145,12 +146,6 @@ export const trainCommand = defineCommand((command, { signal }) => {
         signal,
       });
       rmSync(checkpoint, { force: true });
-      if (diverged) {
-        throw new EspalierError("diverged", diverged.what, {
-          who: out,
-          hint: `The file has the last good weights. ${diverged.hint}`,
-        });
-      }
       // Training has seen to it that there are labels.
       const data = firstLabelled(splits.test, held?.test ?? null, splits.train) ?? splits.train;
       const evaluation = await evaluate(trained, data, {
@@ -162,9 +157,16 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const sizes = await measureSizes(out);
       if (fromFile) noteLostZeros(source, sizes, terminal);
       const { classNames } = data;
-      terminal.result({ model: out, data: data.name, classNames, history, ...evaluation, ...sizes, ...saved }, () =>
+      const facts = { model: out, data: data.name, classNames, history, diverged: diverged?.what ?? null };
+      terminal.result({ ...facts, ...evaluation, ...sizes, ...saved }, () =>
         [renderEvaluation(evaluation, data, terminal), "", renderSaved(saved, sizes)].join("\n"),
       );
+      if (diverged) {
+        throw new EspalierError("diverged", diverged.what, {
+          who: out,
+          hint: `The file has the last good weights. ${diverged.hint}`,
+        });
+      }
     });
 });
 
