@@ -68,6 +68,9 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     renameSync(draft, path);
     return { path, ...result };
   } catch (cause) {
+    // Of the draft nobody knows.
+    const inDraft = cause instanceof EspalierError && folder !== undefined && cause.who?.startsWith(folder);
+    if (inDraft) throw new EspalierError(cause.code, cause.what, { who: path, hint: cause.hint, cause });
     if (cause instanceof EspalierError) throw cause;
     throw new EspalierError("io", `cannot write: ${messageOf(cause)}`, { who: path, cause });
   } finally {

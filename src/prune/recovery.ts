@@ -210,11 +210,8 @@ export class Recovery {
             isDue: maskMoves.isDue,
             act: async (current: Trainer, step: number, total: number) => {
               await current.checkFinite();
-              current.mask = maskVector(
-                parameters.size,
-                slices,
-                maskMoves.choose(step, total, stateOf(current, slices)),
-              );
+              const masks = maskMoves.choose(step, total, stateOf(current, slices));
+              current.mask = maskVector(parameters.size, slices, masks);
               if (current.statistic("gradient")) current.restartStatistic("gradient");
             },
           },
