@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { EspalierError } from "./errors.js";
 import { assertWritable, makeFolder, writeFileAtomic, writeFilesAtomic } from "./files.js";
-import { isTemporary } from "./temporary.js";
+import { isTemporary, temporaryPath } from "./temporary.js";
 
 const folder = temporaryFolder();
 
@@ -46,6 +46,13 @@ test("a failure half-way leaves the old files and no temporary ones", () => {
   expect(() => write(own)).toThrow(own);
   expect(readFileSync(first, "utf8")).toBe("old");
   expect(readdirSync(folder())).toEqual(["a"]);
+});
+
+test("what a killed process has left beside the file goes with the next one", () => {
+  const { pid: gone } = spawnSync(process.execPath, ["--version"]);
+  writeFileSync(temporaryPath(folder()).replace(`-${process.pid}-`, `-${gone}-`), "half a file");
+  writeFileAtomic(join(folder(), "f"), [bytes("whole")]);
+  expect(readdirSync(folder())).toEqual(["f"]);
 });
 
 test("files that belong together take their names in the given order, after all are complete", () => {

@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { afterAll, expect, test } from "vitest";
 import { toNumbers } from "../base/tensor.js";
 import type { Dataset, InputSpec } from "./dataset.js";
-import { loadDataset } from "./load.js";
+import { dataFiles, loadDataset } from "./load.js";
 
 const root = mkdtempSync(join(tmpdir(), "espalier-load-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -68,6 +68,19 @@ test("two files, one file, packed or not", async () => {
   await expect(loadDataset(`${fixture("version-2.npy")},${at("labels")}`)).rejects.toThrow(
     "version-2.npy: there are 3 examples but 2 labels. Give the labels that belong to these examples.",
   );
+});
+
+test("the files that a specification names are known, so that nothing is written over them", () => {
+  const folder = at("named");
+  mkdirSync(join(folder, "cat"), { recursive: true });
+  const parts = ["train.npz", "test.csv", "train-images-idx3-ubyte.gz", "t10k-labels.idx1-ubyte"];
+  for (const name of [...parts, "model.onnx", "notes.txt"]) writeFileSync(join(folder, name), "");
+  const [x, y] = ["train.npz", "test.csv"].map((name) => join(folder, name));
+  expect(dataFiles(x)).toEqual([x]);
+  expect(dataFiles(`${x},${y}`)).toEqual([x, y]);
+  expect(dataFiles(folder).sort()).toEqual(parts.map((name) => join(folder, name)).sort());
+  expect(dataFiles("fashion-mnist-small")).toEqual([]);
+  expect(dataFiles(at("nothing"))).toEqual([]);
 });
 
 test("an NPZ file with parts", async () => {

@@ -1,8 +1,10 @@
-import { existsSync, linkSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { existsSync, linkSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { temporaryFolder } from "../../test/support/temporary-folder.js";
 import { randomStream } from "../base/random.js";
+import { temporaryPath } from "../base/temporary.js";
 import { floatTensor, toFloat32 } from "../base/tensor.js";
 import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
@@ -109,6 +111,15 @@ test("a file that computes something else is not written, and what was there sta
   const saving = saveModel(sparseModel(), path, { engines: [nodeEngine, wrong], force: true, sparse: true });
   await expect(saving).rejects.toThrow("wrong does not agree with what was to be written: output 'y' differs by");
   expect(readFileSync(path, "utf8")).toBe("old");
+  expect(readdirSync(folder())).toEqual(["m.onnx"]);
+});
+
+test("what a killed run has left beside the file goes with the next one", async () => {
+  const { pid: gone } = spawnSync(process.execPath, ["--version"]);
+  const left = temporaryPath(folder()).replace(`-${process.pid}-`, `-${gone}-`);
+  mkdirSync(left);
+  writeFileSync(join(left, "m.onnx"), "half a model");
+  await saveModel(sparseModel(), join(folder(), "m.onnx"), { engines: [] });
   expect(readdirSync(folder())).toEqual(["m.onnx"]);
 });
 

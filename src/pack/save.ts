@@ -2,6 +2,7 @@ import { mkdirSync, renameSync, rmSync, statSync } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { EspalierError, messageOf } from "../base/errors.js";
 import { assertWritable } from "../base/files.js";
+import { assertGoesOn } from "../base/interruption.js";
 import { clearLeftovers, temporaryPath } from "../base/temporary.js";
 import type { Model } from "../graph/ir.js";
 import { writeModel } from "../onnx/file.js";
@@ -25,6 +26,8 @@ export interface SaveOptions extends ExampleOptions {
   /** Stops between two runs of the check with the error `interrupted`; nothing is written then. */
   signal?: AbortSignal;
 }
+
+const stoppedChecking = "stopped while the file was checked; it is not written";
 
 /** What is known about a written file. */
 export interface SavedModel {
@@ -60,7 +63,7 @@ export async function saveModel(model: Model, path: string, options: SaveOptions
     const hasData = statSync(join(folder, dataName), { throwIfNoEntry: false }) !== undefined;
     const externalData = hasData ? { [dataName]: join(folder, dataName) } : {};
     const result = await check(model, draft, externalData, options);
-    assertGoesOn(options.signal);
+    assertGoesOn(options.signal, stoppedChecking);
     // Another run may have written there meanwhile.
     assertTarget(path, options);
     // The model refers to its data, so that it comes last.
@@ -124,9 +127,9 @@ async function check(
   const feeds = await attempt(async () => exampleInputs(model, { seed, shapes }));
   for (const engine of engines) {
     const reference = () => compute(engine, modelBytes(model), feeds, { threads });
-    assertGoesOn(signal);
+    assertGoesOn(signal, stoppedChecking);
     const wanted = await attempt(reference);
-    assertGoesOn(signal);
+    assertGoesOn(signal, stoppedChecking);
     const got = await attempt(() => compute(engine, draft, feeds, { threads, externalData }));
     if (wanted instanceof Error) {
       unchecked.push({ engine: engine.name, reason: messageOf(wanted) });
@@ -142,10 +145,6 @@ async function check(
     checked.push(engine.name);
   }
   return { checked, unchecked };
-}
-
-function assertGoesOn(signal: AbortSignal | undefined): void {
-  if (signal?.aborted) throw new EspalierError("interrupted", "stopped while the file was checked; it is not written");
 }
 
 async function compute(

@@ -88,6 +88,13 @@ describe("interruption", () => {
         /the checkpoint comes from a run with other options/,
       );
     }
+    // In other steps the phases have other names, so that none of them would be found.
+    for (const changes of [{ goal: { maxDrop: 3 } }, { procedure: rounds }]) {
+      const going = prune(trained, { ...own, ...changes });
+      await expect(going, JSON.stringify(changes)).rejects.toThrow(
+        /come from a run in other steps or with another goal/,
+      );
+    }
     await expect(prune(trained, own)).resolves.toMatchObject({ missed: null });
   });
 });

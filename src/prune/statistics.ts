@@ -1,4 +1,5 @@
 import { EspalierError } from "../base/errors.js";
+import { assertGoesOn } from "../base/interruption.js";
 import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model, Value } from "../graph/ir.js";
@@ -44,7 +45,7 @@ export async function gatherStatistics(
     let done = 0;
     const order = { batchSize: program.batchSize, seed, shuffle: true, dropLast: true };
     for await (const { batch } of batches(data, order)) {
-      if (signal?.aborted) throw new EspalierError("interrupted", "stopped while looking at gradients");
+      assertGoesOn(signal, "stopped while looking at gradients");
       await trainer.take([{ inputs: batch.inputs, targets: labelTargets(program, data, batch.labels), rate: 0 }]);
       if (++done === batchCount) break;
     }

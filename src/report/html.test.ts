@@ -117,30 +117,14 @@ describe("renderReport", () => {
   });
 
   test("leaves out what the run did not do", () => {
+    const nothing = { accuracy: null, loss: null, macs: null, effectiveMacs: null, latencyMs: null, inputs: null };
     const bare: RunRecord = {
       ...record,
       data: null,
       command: null,
       options: {},
-      before: {
-        ...measured,
-        accuracy: null,
-        loss: null,
-        macs: null,
-        effectiveMacs: null,
-        latencyMs: null,
-        inputs: null,
-      },
-      after: {
-        ...measured,
-        accuracy: null,
-        loss: null,
-        macs: null,
-        effectiveMacs: null,
-        latencyMs: null,
-        inputs: null,
-        nonzeros: 3085,
-      },
+      before: { ...measured, ...nothing },
+      after: { ...measured, ...nothing, nonzeros: 3085 },
       rounds: [],
       curve: [],
       layers: [],

@@ -1,4 +1,5 @@
 import { EspalierError } from "../base/errors.js";
+import { assertGoesOn } from "../base/interruption.js";
 import type { Session, Tensors } from "./session.js";
 
 /** A loaded model and what it is fed. */
@@ -39,7 +40,7 @@ export async function measureLatency(
   const times = cases.map(() => new Float64Array(runs));
   for (let run = -warmup; run < runs; run++) {
     for (const [i, { session, feeds }] of cases.entries()) {
-      if (signal?.aborted) throw new EspalierError("interrupted", "stopped while measuring latency");
+      assertGoesOn(signal, "stopped while measuring latency");
       const started = performance.now();
       await session.run(feeds);
       if (run >= 0) times[i][run] = performance.now() - started;

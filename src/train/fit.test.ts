@@ -41,6 +41,32 @@ describe("fit", () => {
     expect(second).not.toEqual(first);
   });
 
+  it("takes several steps in one run, but none across an intervention", async () => {
+    const trainer = await trainerFor(smallModel());
+    const lengths: number[] = [];
+    const take = trainer.take.bind(trainer);
+    trainer.take = (steps) => {
+      lengths.push(steps.length);
+      return take(steps);
+    };
+    const acted: number[] = [];
+    await fit(trainer, {
+      ...options,
+      intervention: {
+        isDue: (step) => step % 5 === 3,
+        act(current, step) {
+          expect(current.state.step).toBe(step);
+          acted.push(step);
+        },
+      },
+    });
+    expect(acted).toEqual([3, 8, 13, 18, 23, 28]);
+    expect(lengths.reduce((a, b) => a + b, 0)).toBe(32);
+    expect(Math.max(...lengths)).toBeGreaterThan(1);
+    // Epochs end at multiples of 8.
+    expect(Math.max(...lengths)).toBeLessThanOrEqual(5);
+  });
+
   it("gives the same bytes after an interruption at any step as without one", async () => {
     const plain = await trainerFor(smallModel());
     const history = await fit(plain, options);

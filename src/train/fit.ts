@@ -1,4 +1,5 @@
 import { EspalierError } from "../base/errors.js";
+import { assertGoesOn } from "../base/interruption.js";
 import type { Tensor } from "../base/tensor.js";
 import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
@@ -71,6 +72,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
     });
   }
   const totalSteps = stepsPerEpoch * epochs;
+  const howToGoOn = checkpoint && "Repeat the command with --resume to go on.";
   const runLength = new RunLength();
   const progress: Progress = { history: options.history ?? [], best: null };
   const saved = checkpoint && readCheckpoint(checkpoint.path, checkpoint.fingerprint);
@@ -83,19 +85,13 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
     let done = (epoch - 1) * stepsPerEpoch;
     let pending: Step[] = [];
     let last: Step | null = null;
-    const assertGoesOn = () => {
-      if (!options.signal?.aborted) return;
-      throw new EspalierError("interrupted", `stopped in epoch ${epoch}`, {
-        hint: checkpoint ? "Repeat the command with --resume to go on." : "",
-      });
-    };
     const takePending = async () => {
       if (pending.length === 0) return;
       const begun = performance.now();
       const results = await trainer.take(pending);
       runLength.observe(pending.length, performance.now() - begun);
       for (const result of results) {
-        assertGoesOn();
+        assertGoesOn(options.signal, `stopped in epoch ${epoch}`, howToGoOn);
         lossSum += result.loss;
         hits = hits === null || result.hits === null ? null : hits + result.hits;
         done++;
@@ -104,7 +100,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       pending = [];
     };
     for await (const { batch, indices } of batches(data, { batchSize, seed, epoch, shuffle: true, dropLast: true })) {
-      assertGoesOn();
+      assertGoesOn(options.signal, `stopped in epoch ${epoch}`, howToGoOn);
       const step = done + pending.length;
       if (options.intervention?.isDue(step, totalSteps)) {
         await takePending();

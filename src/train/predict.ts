@@ -1,4 +1,5 @@
 import { EspalierError } from "../base/errors.js";
+import { assertGoesOn } from "../base/interruption.js";
 import { Tensor } from "../base/tensor.js";
 import type { Batch, Dataset } from "../data/dataset.js";
 import type { Model, Value } from "../graph/ir.js";
@@ -39,7 +40,7 @@ export async function* predict(
   const session = await engine.load(modelBytes(model, values), { threads });
   try {
     for (let first = 0; first < data.size; first += rows) {
-      if (signal?.aborted) throw new EspalierError("interrupted", `stopped after ${first} examples`);
+      assertGoesOn(signal, `stopped after ${first} examples`);
       const wanted = Math.min(rows, data.size - first);
       // A model with a fixed batch axis gets its last run filled up with the last example.
       const size = typeof declared === "number" ? rows : wanted;

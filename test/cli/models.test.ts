@@ -115,16 +115,22 @@ test("inspect shows zeros, more examples, and one layer's histogram", async () =
 
 test.each(["node", "web"])("bench measures several models with the %s engine", async (engine) => {
   const args = ["bench", at("lenet.onnx"), at("zeros.onnx"), "--runs", "3", "--warmup", "1", "--engine", engine];
-  const { models } = (await json(args)) as { models: Record<string, number>[] };
+  const { models } = (await json(args)) as { models: (Record<string, number> & { inputs: unknown })[] };
   expect(models).toMatchObject([
     { model: at("lenet.onnx"), nonzeros: 431_080, macs: 2_293_000, speedup: 1 },
     { model: at("zeros.onnx"), nonzeros: 71_080, macs: 2_293_000, effectiveMacs: 1_933_000 },
   ]);
+  expect(models[0].inputs).toEqual({ input: [1, 1, 28, 28] });
   for (const { latencyMs, p95Ms, speedup } of models) {
     expect(latencyMs).toBeGreaterThan(0);
     expect(p95Ms).toBeGreaterThanOrEqual(latencyMs);
     expect(speedup).toBe(models[0].latencyMs / latencyMs);
   }
+});
+
+test("bench says on which inputs its numbers hold", async () => {
+  const args = ["bench", at("lenet.onnx"), "--runs", "1", "--warmup", "0", "--shape", "input=7x1x28x28"];
+  expect((await espalier(args)).stdout).toMatch(/\nMACs and times: one run on input \[7, 1, 28, 28\]\n$/);
 });
 
 test("bench tells the size of a model that does not run on made-up inputs, and ends with 1", async () => {
