@@ -90,10 +90,13 @@ function turnedKernel(g: GradientContext, { window: { kernel }, groups, inputs, 
 /**
  * dW as matrix products over the output positions:
  *   dW[o, i, k] = sum over n, l of dY[n, o, l] * X[n, i, l * stride + k * dilation - pad].
- * A copy of X for each kernel position would be im2col. Along the first spatial axis, where it has stride 1, the offset
- * can be moved to dY instead (sum over l of dY[l] X[l + k] = sum over l' of dY[l' - k] X[l']): a 3x3 kernel then needs 3
- * shifted copies of X and 3 of dY, of which the middle ones are the tensors themselves, instead of 9 copies. That does
- * not pay where dY is much larger than X with its copies (5x5 on one channel of 28x28 with 20 filters: half as fast).
+ * A copy of X for each kernel position would be im2col. X is copied for the positions along the other spatial axes only;
+ * along the first one there is a product for each position, and either of its sides is moved:
+ * - dY, if the stride is 1 (sum over l of dY[l] X[l + k] = sum over l' of dY[l' - k] X[l']). A 3x3 kernel with padding 1
+ *   then needs 3 shifted copies of X and 3 of dY, of which the middle ones are the tensors themselves, instead of 9. But
+ *   l' runs over all of X, so without padding there is more to multiply: 5x5 on 12x12 by 12 / 8.
+ * - X, otherwise. Where it has few channels the positions become one product, as small matrices multiply slowly.
+ * The cheaper one is taken. Copying a number takes about as long as 25 multiplications in a product do.
  */
 function weightGradient(g: GradientContext, { window, batch, groups, inputs, outputs, from, to }: ConvSizes): Value {
   const { kernel, strides, dilations, padBegin } = window;
@@ -117,26 +120,30 @@ function weightGradient(g: GradientContext, { window, batch, groups, inputs, out
   const width = columns.length * inputs;
 
   const firstAxis = Array.from({ length: kernel[0] }, (_, k) => k);
-  const onGrad = strides[0] === 1 && outputs * from[0] <= 2 * width * to[0];
+  const cost = (multiplied: number, copied: number) => (multiplied * width * outputs + 25 * copied) * kernel[0] * row;
+  const onGrad = strides[0] === 1 && cost(from[0], outputs * from[0]) <= cost(to[0], width * to[0]);
   const length = (onGrad ? from[0] : to[0]) * row;
-  const samples = (start: number) => sample(g, shifted, [blocks, width, from[0], row], 2, start, strides[0], to[0]);
-  const x = onGrad ? shifted : concat(firstAxis.map((k) => samples(offset(0, k))));
-  const dims = [batch, groups * outputs, ...to];
-  const rows = onGrad
-    ? firstAxis.map((k) => sample(g, g.gradOf(0), dims, 2, -offset(0, k), 1, from[0]))
-    : [g.gradOf(0)];
+  const gradDims = [batch, groups * outputs, ...to];
+  const moved = firstAxis.map((k) =>
+    onGrad
+      ? sample(g, g.gradOf(0), gradDims, 2, -offset(0, k), 1, from[0])
+      : sample(g, shifted, [blocks, width, from[0], row], 2, offset(0, k), strides[0], to[0]),
+  );
+  // [of X, of dY] for each product
+  let pairs = moved.map((side) => (onGrad ? [shifted, side] : [side, g.gradOf(0)]));
+  const joined = !onGrad && width < 32;
+  if (joined) pairs = [[concat(moved), g.gradOf(0)]];
 
-  const K = columns.length * (onGrad ? 1 : kernel[0]);
-  const left = g.reshape(x, [blocks, K * inputs, length]);
+  const K = columns.length * (joined ? kernel[0] : 1);
   // onnxruntime multiplies faster with the larger matrix on the left (144x16 against 16x144: 1.6 times).
   const xLeft = K * inputs >= outputs;
   const transposed = attr.ints([0, 2, 1]);
-  const parts = rows.map((grad) => {
-    const right = g.reshape(grad, [blocks, outputs, length]);
-    const [a, b] = xLeft ? [left, right] : [right, left];
+  const parts = pairs.map(([x, grad]) => {
+    const sides = [g.reshape(x, [blocks, K * inputs, length]), g.reshape(grad, [blocks, outputs, length])];
+    const [a, b] = xLeft ? sides : sides.reverse();
     const each = g.emit("MatMul", [a, g.emit("Transpose", [b], { perm: transposed })]);
     const split = xLeft ? [batch, groups, K, inputs, outputs] : [batch, groups, outputs, K, inputs];
-    return g.emit("ReduceSum", [g.reshape(each, split), g.list([0])], { keepdims: attr.int(rows.length > 1 ? 1 : 0) });
+    return g.emit("ReduceSum", [g.reshape(each, split), g.list([0])], { keepdims: attr.int(pairs.length > 1 ? 1 : 0) });
   });
   const all =
     parts.length === 1
