@@ -20,7 +20,7 @@ import { startPeer } from "./peers/peer.mjs";
 const threads = 2;
 const networks = [
   { network: lenet5, dims: [1, 28, 28], batch: 64, steps: 40, goal: 1.3 },
-  { network: lenet300100, dims: [1, 28, 28], batch: 128, steps: 100, goal: 1.3 },
+  { network: lenet300100, dims: [1, 28, 28], batch: 128, steps: 400, goal: 1.3 },
   { network: resnet20, dims: [3, 32, 32], batch: 64, steps: 6, goal: 0.6 },
 ];
 const rounds = 7;
