@@ -1,4 +1,5 @@
 import type { DType } from "../base/dtype.js";
+import { EspalierError, quoted } from "../base/errors.js";
 import { floatScalar, intTensor, type Tensor } from "../base/tensor.js";
 import {
   addGraphInput,
@@ -69,6 +70,12 @@ export class Builder {
   }
 
   input(name: string, dtype: DType, dims: readonly (number | string | null)[]): Value {
+    if (this.graph.values.has(name)) {
+      const hint = "Rename it in the model.";
+      throw new EspalierError("unsupported", `an input ${quoted(name)} is to be added, the model has that name`, {
+        hint,
+      });
+    }
     const value = addValue(this.graph, name, { dtype, dims });
     addGraphInput(this.graph, value);
     return value;

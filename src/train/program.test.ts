@@ -11,6 +11,7 @@ import {
   addValue,
   createSubgraph,
   setIrVersion,
+  setType,
 } from "../graph/edit.js";
 import { type Graph, Model, type Value } from "../graph/ir.js";
 import { parseText } from "../graph/parse.js";
@@ -267,5 +268,19 @@ describe("an If whose condition is known", () => {
     const frozen = frozenTensors(branched(), ["around", "w"]);
     expect(names(await compile(branched(), { frozen }))).toEqual(["c"]);
     expect(() => frozenTensors(branched(), ["inside*"])).toThrow(/There are .*around/);
+  });
+
+  it("names what the model calls as training does", async () => {
+    const model = modelOf((b, input) => b.emit("Identity", [linear(b, input)]));
+    const taken = addValue(model.graph, inputNames.parameters);
+    addGraphInput(model.graph, taken);
+    setType(taken, { dtype: "float", dims: [4, 2] });
+    const compiled = compileProgram(
+      prepareModel(model),
+      { x, [taken.name]: floatTensor([4, 2], Array(8).fill(0)) },
+      plain,
+      nodeEngine,
+    );
+    await expect(compiled).rejects.toThrow("an input 'train/parameters' is to be added, the model has that name");
   });
 });
