@@ -1,5 +1,6 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
+import { broadcasts } from "./coupling.js";
 import { withoutWeights } from "./define.js";
 import { broadcastRule, elementwise } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -102,7 +103,7 @@ export const activationOps = [
   }),
   // The slope is e^(x / alpha) = y / alpha + 1 where x < 0, else 1.
   elementwise("Celu", (g, dy) => g.mul(dy, ramp(g, g.output(0), 1 / g.node.float("alpha", 1), 1))),
-  withoutWeights("Clip", broadcastRule(clipGradient)),
+  withoutWeights("Clip", broadcastRule(clipGradient), broadcasts),
   elementwise("ThresholdedRelu", (g, dy, x) => g.mul(dy, g.greater(x, g.node.float("alpha", 1)))),
   elementwise("Shrink", (g, dy, x) => g.mul(dy, g.greater(g.emit("Abs", [x]), g.node.float("lambd", 0.5)))),
   elementwise("Sigmoid", (g, dy) => g.mul(g.mul(dy, g.output(0)), g.sub(one(g), g.output(0)))),

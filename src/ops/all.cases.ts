@@ -1,13 +1,17 @@
 import { activationCases } from "./activation.cases.js";
 import { arithmeticCases } from "./arithmetic.cases.js";
+import { chooseCases } from "./choose.cases.js";
 import { convCases } from "./conv.cases.js";
 import { linearCases } from "./linear.cases.js";
+import { logicCases } from "./logic.cases.js";
 import { normCases } from "./norm.cases.js";
 import type { OpCase } from "./op.cases.js";
 import { padCases } from "./pad.cases.js";
 import { passCases } from "./pass.cases.js";
 import { poolCases } from "./pool.cases.js";
+import { recurrentCases } from "./recurrent.cases.js";
 import { reduceCases } from "./reduce.cases.js";
+import { resampleCases } from "./resample.cases.js";
 import { reshapeCases } from "./reshape.cases.js";
 import { selectCases } from "./select.cases.js";
 import { softmaxCases } from "./softmax.cases.js";
@@ -26,4 +30,8 @@ export const allCases: readonly OpCase[] = [
   ...arithmeticCases,
   ...activationCases,
   ...passCases,
+  ...logicCases,
+  ...resampleCases,
+  ...recurrentCases,
+  ...chooseCases,
 ];

@@ -1,5 +1,6 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
+import { broadcasts } from "./coupling.js";
 import { withoutWeights } from "./define.js";
 import { broadcastRule, elementwise, stopped } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -59,6 +60,7 @@ function extremum(type: string, sign: number) {
       const all = g.node.inputs.map((_, i) => chosen(g, i));
       return g.mul(dy, g.div(all[index], g.emit("Sum", all)));
     }),
+    broadcasts,
   );
 }
 
@@ -92,10 +94,12 @@ export const arithmeticOps = [
   withoutWeights(
     "Sum",
     broadcastRule((g) => g.gradOf(0)),
+    broadcasts,
   ),
   withoutWeights(
     "Mean",
     broadcastRule((g) => g.scale(g.gradOf(0), 1 / g.node.inputs.length)),
+    broadcasts,
   ),
   extremum("Max", 1),
   extremum("Min", -1),
@@ -116,5 +120,5 @@ export const arithmeticOps = [
   elementwise("Asinh", (g, dy, x) => g.div(dy, root(g, g.add(square(g, x), one(g))))),
   elementwise("Acosh", (g, dy, x) => g.div(dy, root(g, g.sub(square(g, x), one(g))))),
   elementwise("Atanh", (g, dy, x) => g.div(dy, g.sub(one(g), square(g, x)))),
-  ...stopped("Floor", "Ceil", "Round", "Sign"),
+  ...stopped(["Floor", "Ceil", "Round", "Sign"]),
 ];

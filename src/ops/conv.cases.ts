@@ -32,6 +32,20 @@ function convCase(name: string, shape: ConvShape): OpCase {
   };
 }
 
+/** W is [channels in, channels out of a group, kernel]. */
+function convTransposeCase(name: string, x: readonly number[], w: readonly number[], group = 1, bias = true): OpCase {
+  return {
+    op: "ConvTranspose",
+    name,
+    build: (c) =>
+      c.emit("ConvTranspose", [c.float(x), c.float(w), bias ? c.float([w[1] * group]) : null].slice(0, bias ? 3 : 2), {
+        group: attr.int(group),
+        strides: attr.ints([2, 1]),
+        pads: attr.ints([1, 0, 0, 1]),
+      }),
+  };
+}
+
 export const convCases: readonly OpCase[] = [
   convCase("3x3, same padding, bias", { x: [2, 3, 5, 6], w: [4, 3, 3, 3], pads: [1, 1, 1, 1], bias: true }),
   convCase("5x5 without padding", { x: [2, 2, 7, 6], w: [3, 2, 5, 5] }),
@@ -78,4 +92,7 @@ export const convCases: readonly OpCase[] = [
       return c.emit("Conv", [c.emit("Conv", [c.float([1, 2, 4, 4]), w], pads), w], pads);
     },
   },
+  convTransposeCase("stride and padding", [2, 3, 3, 2], [3, 4, 3, 2]),
+  convTransposeCase("grouped", [1, 4, 2, 3], [4, 3, 2, 2], 2, false),
+  convTransposeCase("depthwise", [1, 4, 2, 3], [4, 1, 2, 2], 4),
 ];

@@ -1,5 +1,6 @@
 import type { Node, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
+import type { Coupling } from "./coupling.js";
 import type { GradientContext } from "./gradient-context.js";
 
 /**
@@ -47,6 +48,8 @@ export interface OpDefinition {
   /** "" for the standard operators. */
   domain: string;
   gradient: Gradient;
+  /** Which positions of its axes can only be taken out together. */
+  coupling: Coupling;
   /** Which inputs are weights, given the node's attributes; `rank` tells the rank of an input. */
   weights(node: Node, rank: (input: number) => number): readonly WeightInput[];
   /**
@@ -68,6 +71,6 @@ export const noWeights = (): readonly WeightInput[] => [];
 export const noMacs = (): number => 0;
 
 /** An operator of the standard domain that holds nothing to learn and multiplies nothing up. */
-export function withoutWeights(type: string, gradient: Gradient): OpDefinition {
-  return defineOp({ type, domain: "", gradient, weights: noWeights, learnable: [], macs: noMacs });
+export function withoutWeights(type: string, gradient: Gradient, coupling: Coupling): OpDefinition {
+  return defineOp({ type, domain: "", gradient, coupling, weights: noWeights, learnable: [], macs: noMacs });
 }

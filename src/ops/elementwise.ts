@@ -1,4 +1,5 @@
 import type { Value } from "../graph/ir.js";
+import { broadcasts, type Coupling } from "./coupling.js";
 import { type Gradient, type OpDefinition, rule, stop, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
@@ -44,10 +45,14 @@ export function elementwise(type: string, ...partials: readonly (Partial | Summe
       (g, index) => all[index].each(g, g.gradOf(0), ...inputsOf(g)),
       (g, index, summed) => all[index].after?.(g, summed, ...inputsOf(g)) ?? summed,
     ),
+    broadcasts,
   );
 }
 
-/** Operators through which no gradient flows, since their outputs are constant wherever they are smooth. */
-export function stopped(...types: readonly string[]): OpDefinition[] {
-  return types.map((type) => withoutWeights(type, stop));
+/**
+ * Operators through which no gradient flows, since their outputs are constant wherever they are smooth. Unless said
+ * otherwise they act on each element.
+ */
+export function stopped(types: readonly string[], coupling: Coupling = broadcasts): OpDefinition[] {
+  return types.map((type) => withoutWeights(type, stop, coupling));
 }

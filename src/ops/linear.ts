@@ -1,6 +1,7 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { broadcastDims } from "./broadcast.js";
+import type { Coupling } from "./coupling.js";
 import { defineOp, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
@@ -14,9 +15,59 @@ const swapLast = (rank: number) => {
  * Y = alpha op(A) op(B) + beta C. With dY of [M, N]:
  * dA = alpha dY op(B)^T, dB = alpha op(A)^T dY, each transposed where the input was; dC = beta dY, summed to C's dims.
  */
+const gemmCoupling: Coupling = {
+  links(c) {
+    const [a, b, bias, y] = [c.input(0), c.input(1), c.input(2), c.output(0)];
+    const sumA = c.node.int("transA", 0) ? 0 : 1;
+    const sumB = c.node.int("transB", 0) ? 1 : 0;
+    c.same(a[1 - sumA], y[0]);
+    c.same(b[1 - sumB], y[1]);
+    c.same(a[sumA], b[sumB]);
+    c.sums(0, sumA);
+    for (const [i, axis] of bias.entries()) {
+      const to = y[2 - bias.length + i];
+      if (axis.size === to.size) c.same(axis, to);
+    }
+    c.unit(y[1], "neuron");
+  },
+};
+
+/**
+ * Batch axes that both sides have and nobody has learned are what attention does side by side: heads. A constant side
+ * makes the product a linear layer.
+ */
+const matMulCoupling: Coupling = {
+  links(c) {
+    const [a, b, y] = [c.input(0), c.input(1), c.output(0)];
+    const [row, column] = [a.length > 1, b.length > 1];
+    const sumB = b.length - (column ? 2 : 1);
+    c.same(a[a.length - 1], b[sumB]);
+    c.sums(0, a.length - 1);
+    const rest = y.slice(0, y.length - Number(row) - Number(column));
+    const linear = c.isConstant(0) || c.isConstant(1);
+    for (const batch of [a.slice(0, -2), b.slice(0, -2)]) {
+      for (const [i, axis] of batch.entries()) {
+        const to = rest[rest.length - batch.length + i];
+        if (axis.size !== to.size) continue;
+        c.same(axis, to);
+        if (!linear) c.unit(axis, "head");
+      }
+    }
+    if (row) {
+      c.same(a[a.length - 2], y[rest.length]);
+      if (c.isConstant(0)) c.unit(a[a.length - 2], "neuron");
+    }
+    if (column) {
+      c.same(b[b.length - 1], y[y.length - 1]);
+      if (!c.isConstant(0)) c.unit(b[b.length - 1], linear ? "neuron" : "head-dim");
+    }
+  },
+};
+
 const gemm = defineOp({
   type: "Gemm",
   domain: "",
+  coupling: gemmCoupling,
   gradient: rule((g) => {
     const grad = g.gradOf(0);
     const alpha = attr.float(g.node.float("alpha", 1));
@@ -83,6 +134,7 @@ function matMulGradient(g: GradientContext): (Value | null)[] {
 const matMul = defineOp({
   type: "MatMul",
   domain: "",
+  coupling: matMulCoupling,
   gradient: rule(matMulGradient),
   weights: (_, rank) => [
     ...(rank(1) >= 2 ? [{ input: 1, outputAxis: rank(1) - 1, inputAxis: rank(1) - 2 }] : []),

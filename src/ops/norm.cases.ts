@@ -42,4 +42,52 @@ export const normCases: readonly OpCase[] = [
       },
     }),
   ),
+  {
+    op: "InstanceNormalization",
+    name: "two spatial axes",
+    build: (c) => c.emit("InstanceNormalization", [c.float([2, 4, 3, 2]), c.float([4], positive), c.float([4])]),
+  },
+  {
+    op: "GroupNormalization",
+    name: "three groups of two",
+    build: (c) =>
+      c.emit("GroupNormalization", [c.float([2, 6, 3, 2]), c.float([6], positive), c.float([6])], {
+        num_groups: attr.int(3),
+      }),
+  },
+  ...[-1, 1].map(
+    (axis): OpCase => ({
+      op: "LayerNormalization",
+      name: `from axis ${axis}`,
+      build: (c) => {
+        const dims = axis === 1 ? [4, 3] : [3];
+        return c.emit("LayerNormalization", [c.float([2, 4, 3]), c.float(dims, positive), c.float(dims)], {
+          axis: attr.int(axis),
+        });
+      },
+    }),
+  ),
+  {
+    op: "RMSNormalization",
+    name: "last axis",
+    opset: 23,
+    build: (c) => c.emit("RMSNormalization", [c.float([2, 4, 3]), c.float([3], positive)]),
+  },
+  ...[0, -1].map(
+    (axis): OpCase => ({
+      op: "LpNormalization",
+      name: `axis ${axis}`,
+      build: (c) => c.emit("LpNormalization", [c.float([4, 3])], { axis: attr.int(axis) }),
+    }),
+  ),
+  {
+    op: "LRN",
+    name: "three channels together",
+    build: (c) => c.emit("LRN", [c.float([2, 4, 3, 2])], { size: attr.int(3) }),
+  },
+  {
+    op: "MeanVarianceNormalization",
+    name: "over the last two axes",
+    build: (c) => c.emit("MeanVarianceNormalization", [c.float([2, 4, 3, 2])], { axes: attr.ints([-1, 2]) }),
+  },
 ];

@@ -3,7 +3,8 @@ import { attr } from "../graph/attribute.js";
 import type { Builder } from "../graph/builder.js";
 import { setAttribute, setInput } from "../graph/edit.js";
 import type { Node, Value } from "../graph/ir.js";
-import { defineOp, noMacs, noWeights, rule } from "./define.js";
+import { alongOthers, type Coupling, type CouplingContext } from "./coupling.js";
+import { defineOp, noMacs, none, noWeights, rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
 /**
@@ -101,13 +102,97 @@ export function useBatchStatistics(builder: Builder, node: Node): readonly Runni
   });
 }
 
+const overPlane = "normalizes over it";
+
 const batchNormalization = defineOp({
   type: "BatchNormalization",
   domain: "",
+  coupling: {
+    links(c) {
+      const x = c.input(0);
+      c.sameAll(x, c.output(0));
+      for (const vector of [1, 2, 3, 4]) c.sameAll(c.input(vector), [x[1]]);
+      for (const vector of [1, 2]) c.sameAll(c.output(vector), [x[1]]);
+      if (c.node.int("training_mode", 0)) c.boundAll([x[0], ...x.slice(2)], overPlane);
+    },
+  },
   gradient: rule(batchNormalizationGradient),
   weights: noWeights,
   learnable: [1, 2],
   macs: noMacs,
 });
 
-export const normOps = [batchNormalization];
+/** One with a scale and a bias for each channel, or each element of the axes that it normalizes over. */
+const normalization = (type: string, coupling: Coupling) =>
+  defineOp({
+    type,
+    domain: "",
+    gradient: none(`${type} has no gradient rule`),
+    coupling,
+    weights: noWeights,
+    learnable: [1, 2],
+    macs: noMacs,
+  });
+
+const instanceNormalization = normalization("InstanceNormalization", {
+  links(c) {
+    const x = c.input(0);
+    c.sameAll(x, c.output(0));
+    c.sameAll(c.input(1), [x[1]]);
+    c.sameAll(c.input(2), [x[1]]);
+    c.boundAll(x.slice(2), overPlane);
+  },
+});
+
+/** Whole groups may leave; within one, the channels share their mean and variance. */
+const groupNormalization = normalization("GroupNormalization", {
+  links(c) {
+    const x = c.input(0);
+    const groups = c.node.int("num_groups", 1);
+    const group = c.own(groups, "the groups");
+    const within = c.own(x[1].size / groups, "channels of a group");
+    c.product([x[1]], [group, within]);
+    c.bound(within, overPlane);
+    c.sameAll(x, c.output(0));
+    c.sameAll(c.input(1), [x[1]]);
+    c.sameAll(c.input(2), [x[1]]);
+    c.boundAll(x.slice(2), overPlane);
+  },
+  repair(r) {
+    const { before, keep } = r.input(0)[1];
+    if (keep) r.setInt("num_groups", (r.node.int("num_groups", 1) * keep.length) / before);
+  },
+});
+
+/** LayerNormalization and RMSNormalization: over the axes from `axis` on. */
+const fromAxis: Coupling = {
+  links(c) {
+    const x = c.input(0);
+    const first = c.axis(-1);
+    c.sameAll(x, c.output(0));
+    for (const index of [1, 2]) {
+      const vector = c.input(index);
+      c.sameAll(vector, x.slice(x.length - vector.length));
+    }
+    for (const index of [1, 2]) c.sameAll(c.output(index), x.slice(0, first));
+    c.boundAll(x.slice(first), overPlane);
+  },
+};
+
+/** Without anything learned. */
+const statistical = (type: string, axes: (c: CouplingContext) => readonly number[]) =>
+  withoutWeights(type, none(`${type} has no gradient rule`), alongOthers(axes, overPlane));
+
+export const normOps = [
+  batchNormalization,
+  instanceNormalization,
+  groupNormalization,
+  normalization("LayerNormalization", fromAxis),
+  normalization("RMSNormalization", fromAxis),
+  statistical("LpNormalization", (c) => [c.axis(-1)]),
+  statistical("LRN", () => [1]),
+  statistical("MeanVarianceNormalization", (c) => {
+    const axes = c.node.ints("axes", [0, 2, 3]);
+    return axes.map((axis) => (axis < 0 ? axis + c.input(0).length : axis));
+  }),
+];

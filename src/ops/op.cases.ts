@@ -9,6 +9,8 @@ export interface OpCase {
   op: string;
   /** What is special about this case; unique within the operator. */
   name: string;
+  /** The first operator set that has it; absent, the one that espalier's own graphs use. */
+  opset?: number;
   /** Builds the graph; the returned values become its outputs. */
   build(c: CaseBuilder): Value | readonly Value[];
 }
@@ -76,7 +78,7 @@ export class CaseBuilder extends Builder {
 export function buildCase(
   testCase: OpCase,
   seed: number,
-  opset = 21,
+  opset = testCase.opset ?? 21,
 ): { model: Model; builder: CaseBuilder; outputs: Value[] } {
   const model = new Model(10, opset);
   const builder = new CaseBuilder(model, randomStream(seed, testCase.op, testCase.name));

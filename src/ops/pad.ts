@@ -2,8 +2,10 @@ import { EspalierError } from "../base/errors.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { normalizeAxis } from "./broadcast.js";
+import type { CouplingContext } from "./coupling.js";
 import { defineOp, noMacs, noWeights, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
+import type { RepairContext } from "./repair.js";
 import { sample, withSize } from "./sample.js";
 
 /** A border of dy along one axis, before or after the `size` elements that come from x. */
@@ -74,11 +76,54 @@ function padGradient(g: GradientContext): (Value | null)[] {
   return [grad, null, g.reshape(g.sub(total(g.gradOf(0)), total(grad)), g.dims(g.input(2)))];
 }
 
+/** [before, after] for each axis; null where they are not the same in every run. */
+function padsOf(rank: number, ints: (index: number) => readonly number[] | null): (readonly number[])[] | null {
+  const pads = ints(1);
+  const listed = ints(3);
+  if (!pads) return null;
+  const all = Array.from({ length: rank }, () => [0, 0]);
+  const count = pads.length / 2;
+  for (let i = 0; i < count; i++) {
+    all[listed ? normalizeAxis(listed[i], rank) : i] = [pads[i], pads[count + i]];
+  }
+  return all;
+}
+
+function padLinks(c: CouplingContext): void {
+  const [x, y] = [c.input(0), c.output(0)];
+  const pads = padsOf(x.length, (index) => c.ints(index));
+  const constant = c.node.string("mode", "constant") === "constant";
+  for (const [i, axis] of x.entries()) {
+    if (pads?.[i].every((pad) => pad === 0)) c.same(axis, y[i]);
+    else if (pads && constant && pads[i].every((pad) => pad >= 0)) c.segment(y[i], axis, pads[i][0]);
+    else c.boundAll([axis, y[i]], "pads it");
+  }
+  c.data(1, 2, 3);
+}
+
+function padRepair(r: RepairContext): void {
+  const y = r.output(0);
+  const pads = padsOf(y.length, (index) => r.ints(index));
+  const listed = r.ints(3);
+  if (!pads) return;
+  const corrections = new Map<number, number>();
+  const count = (r.ints(1)?.length ?? 0) / 2;
+  for (let i = 0; i < count; i++) {
+    const axis = listed ? normalizeAxis(listed[i], y.length) : i;
+    const { before, keep } = y[axis];
+    if (!keep || pads[axis].every((pad) => pad === 0)) continue;
+    corrections.set(i, keep.filter((p) => p < pads[axis][0]).length);
+    corrections.set(count + i, keep.filter((p) => p >= before - pads[axis][1]).length);
+  }
+  r.correctInput(1, corrections);
+}
+
 export const padOps = [
   defineOp({
     type: "Pad",
     domain: "",
     gradient: rule(padGradient),
+    coupling: { links: padLinks, repair: padRepair },
     weights: noWeights,
     learnable: [],
     macs: noMacs,

@@ -1,4 +1,5 @@
 import type { Value } from "../graph/ir.js";
+import { broadcasts, type Coupling } from "./coupling.js";
 import { rule, withoutWeights } from "./define.js";
 import { elementwise } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -23,15 +24,24 @@ function dropoutGradient(g: GradientContext): Value[] {
   return [g.div(keepWhere(g, dy, g.extraOutput(1)), kept)];
 }
 
+/** The second input only lends its type. */
+const likeFirst: Coupling = {
+  links(c) {
+    c.sameAll(c.input(0), c.output(0));
+    for (const axis of c.input(1)) c.free(axis);
+  },
+};
+
 /** Operators that pass values on: unchanged, chosen, converted. */
 export const passOps = [
   withoutWeights(
     "Identity",
     rule((g) => [g.gradOf(0)]),
+    broadcasts,
   ),
-  withoutWeights("Cast", convertBack),
-  withoutWeights("CastLike", convertBack),
-  withoutWeights("Dropout", rule(dropoutGradient)),
+  withoutWeights("Cast", convertBack, broadcasts),
+  withoutWeights("CastLike", convertBack, likeFirst),
+  withoutWeights("Dropout", rule(dropoutGradient), broadcasts),
   elementwise(
     "Where",
     () => null,

@@ -1,6 +1,7 @@
 import { floatTensor, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
+import { type Coupling, channelwise } from "./coupling.js";
 import { rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 import { expand, shareAmongEqual } from "./reduce.js";
@@ -138,8 +139,17 @@ function pool(type: string, gradient: (g: GradientContext) => Value) {
   return withoutWeights(
     type,
     rule((g) => [gradient(g)]),
+    pooling,
   );
 }
+
+const pooling: Coupling = {
+  links(c) {
+    channelwise("takes it together").links(c);
+    // Positions of maxima count over all channels.
+    if (c.node.outputs[1]?.isRead) c.boundAll([...c.output(1), c.input(0)[1]], "gives positions in it");
+  },
+};
 
 export const poolOps = [
   pool("MaxPool", maxPoolGradient),

@@ -1,6 +1,7 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { normalizeAxis } from "./broadcast.js";
+import type { Coupling, CouplingContext } from "./coupling.js";
 import { defineOp, noMacs, noWeights, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
@@ -61,11 +62,42 @@ function productOfOthers(g: GradientContext, { x, axes }: Reduction): Value {
   return g.mul(g.div(product, nonzero), g.sub(g.scalar(1), g.step(zeros)));
 }
 
+/** Axes of a reduction; null where they are not the same in every run. */
+function reducedAxes(c: CouplingContext): readonly number[] | null {
+  const rank = c.input(0).length;
+  const listed = c.has(1) ? c.ints(1) : [];
+  if (!listed) return null;
+  const all = listed.length === 0 && c.node.int("noop_with_empty_axes", 0) === 0;
+  return all ? c.input(0).map((_, axis) => axis) : listed.map((axis) => normalizeAxis(axis, rank));
+}
+
+/** @param addsUp whether elements that are 0 count nothing: a sum, not a mean or a maximum */
+function reduceCoupling(type: string, addsUp: boolean): Coupling {
+  return {
+    links(c) {
+      const [x, y] = [c.input(0), c.output(0)];
+      const axes = reducedAxes(c);
+      c.data(1);
+      if (!axes) return;
+      const keepdims = c.node.int("keepdims", 1) === 1;
+      const kept = x.map((_, axis) => axis).filter((axis) => keepdims || !axes.includes(axis));
+      for (const [i, axis] of kept.entries()) if (!axes.includes(axis)) c.same(x[axis], y[i]);
+      for (const axis of axes) {
+        if (addsUp) c.sums(0, axis);
+        else c.bound(x[axis], type === "ReduceMean" ? "takes the mean over it" : "reduces it to one");
+      }
+    },
+  };
+}
+
+const addsUp = new Set(["ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2"]);
+
 function reduce(type: string, gradient: (g: GradientContext, reduction: Reduction) => Value) {
   return defineOp({
     type,
     domain: "",
     gradient: rule((g) => [gradient(g, reductionOf(g))]),
+    coupling: reduceCoupling(type, addsUp.has(type)),
     weights: noWeights,
     learnable: [],
     macs: noMacs,
@@ -100,6 +132,16 @@ export const reduceOps = [
         reverse: attr.int(1 - g.node.int("reverse", 0)),
       }),
     ]),
+    coupling: {
+      links(c) {
+        const x = c.input(0);
+        c.sameAll(x, c.output(0));
+        const axis = c.ints(1)?.[0];
+        c.data(1);
+        const along = axis === undefined ? x : [x[normalizeAxis(axis, x.length)]];
+        c.boundAll(along, "adds up along it");
+      },
+    },
     weights: noWeights,
     learnable: [],
     macs: noMacs,

@@ -1,6 +1,7 @@
 import type { Node } from "../graph/ir.js";
 import { activationOps } from "./activation.js";
 import { arithmeticOps } from "./arithmetic.js";
+import { chooseOps } from "./choose.js";
 import { convOps } from "./conv.js";
 import type { OpDefinition } from "./define.js";
 import { linearOps } from "./linear.js";
@@ -9,7 +10,9 @@ import { normOps } from "./norm.js";
 import { padOps } from "./pad.js";
 import { passOps } from "./pass.js";
 import { poolOps } from "./pool.js";
+import { recurrentOps } from "./recurrent.js";
 import { reduceOps } from "./reduce.js";
+import { resampleOps } from "./resample.js";
 import { reshapeOps } from "./reshape.js";
 import { selectOps } from "./select.js";
 import { softmaxOps } from "./softmax.js";
@@ -31,6 +34,9 @@ export const allOps: readonly OpDefinition[] = [
   ...passOps,
   ...logicOps,
   ...sourceOps,
+  ...recurrentOps,
+  ...resampleOps,
+  ...chooseOps,
 ];
 
 const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));

@@ -1,5 +1,6 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
+import { alongOthers } from "./coupling.js";
 import { defineOp, type Gradient, noMacs, noWeights, rule, stop } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
@@ -9,7 +10,15 @@ const sum = (g: GradientContext, value: Value) =>
   g.emit("ReduceSum", [value, g.list([g.node.int("axis", -1)])], { keepdims: attr.int(1) });
 
 const softmaxOp = (type: string, gradient: Gradient) =>
-  defineOp({ type, domain: "", gradient, weights: noWeights, learnable: [], macs: noMacs });
+  defineOp({
+    type,
+    domain: "",
+    gradient,
+    coupling: alongOthers((c) => [c.axis(-1)], "normalizes over it"),
+    weights: noWeights,
+    learnable: [],
+    macs: noMacs,
+  });
 
 export const softmaxOps = [
   // dx = y (dy - sum(y dy))

@@ -1,11 +1,62 @@
+import { type Coupling, opaque } from "./coupling.js";
 import { none, withoutWeights } from "./define.js";
 import { stopped } from "./elementwise.js";
+import type { Correction } from "./repair.js";
+
+/** A size that is read back after a cut is given as it was before, so that all arithmetic with it stays what it was. */
+const shapeCoupling: Coupling = {
+  links(c) {
+    for (const axis of c.input(0)) c.free(axis);
+    c.boundAll(c.output(0), "gives sizes");
+  },
+  repair(r) {
+    const cuts = r.input(0);
+    const [start, end] = [r.node.int("start", 0), r.node.int("end", cuts.length)];
+    const from = Math.max(0, start < 0 ? start + cuts.length : start);
+    const corrections = new Map<number, Correction>();
+    for (const [i, { before, keep }] of cuts.slice(from, end < 0 ? end + cuts.length : end).entries()) {
+      if (keep) corrections.set(i, { times: before, over: keep.length });
+    }
+    r.correctOutput(0, corrections);
+  },
+};
+
+const sizeCoupling: Coupling = {
+  links(c) {
+    for (const axis of c.input(0)) c.free(axis);
+  },
+  repair(r) {
+    const total = { times: 1, over: 1 };
+    for (const { before, keep } of r.input(0)) {
+      if (!keep) continue;
+      total.times *= before;
+      total.over *= keep.length;
+    }
+    if (total.over !== total.times) r.correctOutput(0, new Map([[0, total]]));
+  },
+};
+
+/** A tensor of the dims that the input lists. */
+const filledCoupling: Coupling = {
+  links(c) {
+    for (const axis of c.output(0)) c.free(axis);
+    c.data(0);
+  },
+  repair: (r) => r.rescaleDims(0),
+};
+
+const fixedDims = opaque("gives it with a fixed size");
 
 /** Where values come from without following an input smoothly: constants, random numbers, shapes, indices. */
 export const sourceOps = [
-  ...stopped("Constant", "ConstantOfShape", "EyeLike"),
-  ...stopped("RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"),
-  ...stopped("Shape", "Size", "NonZero", "ArgMax", "ArgMin"),
-  withoutWeights("Range", none("the number of elements of Range depends on its inputs")),
-  withoutWeights("OneHot", none("the on and off values of OneHot are taken as fixed")),
+  ...stopped(["Constant", "EyeLike", "NonZero"], fixedDims),
+  ...stopped(["ConstantOfShape"], filledCoupling),
+  ...stopped(
+    ["RandomNormal", "RandomNormalLike", "RandomUniform", "RandomUniformLike", "Bernoulli", "Multinomial"],
+    fixedDims,
+  ),
+  ...stopped(["Shape"], shapeCoupling),
+  ...stopped(["Size"], sizeCoupling),
+  withoutWeights("Range", none("the number of elements of Range depends on its inputs"), fixedDims),
+  withoutWeights("OneHot", none("the on and off values of OneHot are taken as fixed"), fixedDims),
 ];

@@ -77,6 +77,44 @@ const references: Record<string, Reference> = {
     });
   },
 
+  /** Spreads each element of x over the window of outputs it reaches. */
+  ConvTranspose(node, [x, w, bias], dims, count) {
+    const [strides, pads, groups] = [node.ints("strides", []), node.ints("pads", []), node.int("group", 1)];
+    const [input, weight] = [new Grid(x), new Grid(w)];
+    const output = new Map<string, number>();
+    for (const index of indices(x.dims)) {
+      const [n, i, ...position] = index;
+      const group = Math.floor(i / (x.dims[1] / groups));
+      for (const [o, ...k] of indices(w.dims.slice(1))) {
+        const to = position.map((p, axis) => p * strides[axis] + k[axis] - pads[axis]);
+        const key = [n, group * w.dims[1] + o, ...to].join();
+        const product = count.multiply(input.at(index), weight.at([i, o, ...k]));
+        output.set(key, (output.get(key) ?? 0) + product);
+      }
+    }
+    return [...indices(dims)].map((index) => (output.get(index.join()) ?? 0) + (bias ? toFloat32(bias)[index[1]] : 0));
+  },
+
+  LSTM: (node, inputs, dims, count) =>
+    recurrence(node, inputs, dims, count, ({ x, b, r, p, h, c }) => {
+      // Gates stand in the order input, output, forget, cell.
+      const past = c();
+      const cell =
+        sigmoid(x(2) + b(2) + r(2, h) + p(2) * past) * past +
+        sigmoid(x(0) + b(0) + r(0, h) + p(0) * past) * Math.tanh(x(3) + b(3) + r(3, h));
+      return [sigmoid(x(1) + b(1) + r(1, h) + p(1) * cell) * Math.tanh(cell), cell];
+    }),
+
+  GRU: (node, inputs, dims, count) =>
+    recurrence(node, inputs, dims, count, ({ x, b, r, h, reset }) => {
+      // Update, reset, hidden.
+      const update = sigmoid(x(0) + b(0) + r(0, h));
+      return [(1 - update) * Math.tanh(x(2) + b(2) + r(2, reset)) + update * h(), 0];
+    }),
+
+  RNN: (node, inputs, dims, count) =>
+    recurrence(node, inputs, dims, count, ({ x, b, r, h }) => [Math.tanh(x(0) + b(0) + r(0, h)), 0]),
+
   Gemm(node, [a, b, c], dims, count) {
     const [transA, transB] = [node.int("transA", 0), node.int("transB", 0)];
     const [left, right] = [new Grid(a), new Grid(b)];
@@ -108,6 +146,72 @@ const references: Record<string, Reference> = {
     });
   },
 };
+
+const sigmoid = (x: number) => 1 / (1 + Math.exp(-x));
+
+/** What one unit computes at one time, from reads of the step before. A state is read for this unit, or for another. */
+interface Cell {
+  /** Products of a gate's row with the input and with a state, its two biases, its peephole. */
+  x(gate: number): number;
+  r(gate: number, state: (unit?: number) => number): number;
+  b(gate: number): number;
+  p(gate: number): number;
+  h(unit?: number): number;
+  c(): number;
+  /** The state after a GRU's reset gate. */
+  reset(unit?: number): number;
+}
+
+/** Runs a recurrent node as its definition says. Y is [T, D, N, H]. */
+function recurrence(
+  node: Node,
+  [x, w, r, bias, ...others]: readonly Tensor[],
+  [time, directions, batch, hidden]: readonly number[],
+  count: Counter,
+  step: (cell: Cell) => [number, number],
+): number[] {
+  const [input, weight, recurrent, b] = [x, w, r, bias].map((tensor) => new Grid(tensor));
+  const [h0, c0, peephole] = others.map((tensor) => new Grid(tensor));
+  const gates = w.dims[1] / hidden;
+  // Peepholes come in the order input, output, forget, as the gates do.
+  const results = new Map<string, number>();
+  for (const [d, n] of indices([directions, batch])) {
+    let state = Array.from({ length: hidden }, (_, u) => [h0?.at([d, n, u]) ?? 0, c0?.at([d, n, u]) ?? 0]);
+    for (let i = 0; i < time; i++) {
+      const t = d === 0 ? i : time - 1 - i;
+      const past = state;
+      const row = (gate: number, unit: number, of: (k: number) => number, grid: Grid, length: number) => {
+        let sum = 0;
+        for (let k = 0; k < length; k++) sum += count.multiply(of(k), grid.at([d, gate * hidden + unit, k]));
+        return sum;
+      };
+      const fromInput = (gate: number, unit: number) => row(gate, unit, (k) => input.at([t, n, k]), weight, x.dims[2]);
+      const biases = (gate: number, unit: number) =>
+        b.at([d, gate * hidden + unit]) + b.at([d, (gates + gate) * hidden + unit]);
+      // The reset gate of all units is needed by each; it is computed, and counted, once.
+      const resets =
+        node.type === "GRU"
+          ? past.map(([h], u) => {
+              const before = fromInput(1, u) + biases(1, u) + row(1, u, (k) => past[k][0], recurrent, hidden);
+              return h * sigmoid(before);
+            })
+          : [];
+      state = past.map(([h, c], unit) =>
+        step({
+          x: (gate) => fromInput(gate, unit),
+          r: (gate, of) => row(gate, unit, of, recurrent, hidden),
+          b: (gate) => biases(gate, unit),
+          p: (gate) => peephole?.at([d, gate * hidden + unit]) ?? 0,
+          h: (other = -1) => (other < 0 ? h : past[other][0]),
+          c: () => c,
+          reset: (other = unit) => resets[other],
+        }),
+      );
+      for (const [unit, [h]] of state.entries()) results.set([t, d, n, unit].join(), h);
+    }
+  }
+  return [...indices([time, directions, batch, hidden])].map((index) => results.get(index.join()) ?? Number.NaN);
+}
 
 /** Reads a tensor as if it had been broadcast to this rank. */
 function broadcastTo(tensor: Tensor, rank: number, dims = tensor.dims): (index: readonly number[]) => number {

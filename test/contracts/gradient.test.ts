@@ -21,14 +21,16 @@ const tolerance = 2e-3;
 const directions = 6;
 const elements = 10;
 
+const ruled = allOps.filter((op) => op.domain === "" && op.gradient.kind === "rule").map((op) => op.type);
+const cases = allCases.filter((c) => ruled.includes(c.op));
+
 describe("gradient rules agree with central differences", () => {
-  it.each(allCases.map((c) => [`${c.op}: ${c.name}`, c] as const))("%s", async (_, testCase) => {
+  it.each(cases.map((c) => [`${c.op}: ${c.name}`, c] as const))("%s", async (_, testCase) => {
     await checkCase(testCase);
   });
 
   it("has at least one case for every rule", () => {
-    const covered = new Set(allCases.map((c) => c.op));
-    const ruled = allOps.filter((op) => op.domain === "" && op.gradient.kind === "rule").map((op) => op.type);
+    const covered = new Set(cases.map((c) => c.op));
     expect(ruled.filter((type) => !covered.has(type))).toEqual([]);
   });
 });

@@ -1,0 +1,64 @@
+import { attr } from "../graph/attribute.js";
+import type { OpCase } from "./op.cases.js";
+
+export const chooseCases: readonly OpCase[] = [
+  ...["ArgMax", "ArgMin"].flatMap((op) =>
+    [0, 1].map(
+      (keepdims): OpCase => ({
+        op,
+        name: `keepdims ${keepdims}`,
+        build: (c) =>
+          c.emit("Cast", [c.emit(op, [c.distinct([4, 3, 2])], { axis: attr.int(1), keepdims: attr.int(keepdims) })], {
+            to: attr.int(1),
+          }),
+      }),
+    ),
+  ),
+  {
+    op: "TopK",
+    name: "the values of two",
+    build: (c) => c.emitMany("TopK", [c.distinct([4, 5]), c.int64([2])], 2)[0],
+  },
+  {
+    op: "Trilu",
+    name: "upper",
+    build: (c) => c.emit("Trilu", [c.float([4, 3, 3])]),
+  },
+  {
+    op: "GatherND",
+    name: "behind two indices",
+    build: (c) => c.emit("GatherND", [c.float([3, 2, 4]), c.int64([0, 1, 2, 0], [2, 2])]),
+  },
+  {
+    op: "GatherND",
+    name: "behind a batch axis and one index",
+    build: (c) => c.emit("GatherND", [c.float([2, 3, 4]), c.int64([0, 2], [2, 1])], { batch_dims: attr.int(1) }),
+  },
+  {
+    op: "ScatterND",
+    name: "rows",
+    build: (c) => c.emit("ScatterND", [c.float([3, 4]), c.int64([2, 0], [2, 1]), c.float([2, 4])]),
+  },
+  {
+    op: "GatherElements",
+    name: "along axis 1",
+    build: (c) => c.emit("GatherElements", [c.float([2, 3]), c.int64([0, 2, 1, 1], [2, 2])], { axis: attr.int(1) }),
+  },
+  {
+    op: "ScatterElements",
+    name: "along axis 1",
+    build: (c) =>
+      c.emit("ScatterElements", [c.float([2, 3]), c.int64([0, 2, 1, 0], [2, 2]), c.float([2, 2])], {
+        axis: attr.int(1),
+      }),
+  },
+  {
+    op: "ReverseSequence",
+    name: "batch and time in the middle",
+    build: (c) =>
+      c.emit("ReverseSequence", [c.float([3, 2, 4]), c.int64([2, 3])], {
+        time_axis: attr.int(0),
+        batch_axis: attr.int(1),
+      }),
+  },
+];

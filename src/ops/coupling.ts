@@ -1,0 +1,218 @@
+import { EspalierError } from "../base/errors.js";
+import { constantOf } from "../graph/constant.js";
+import type { Node, Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
+import type { Axis, AxisTable } from "./axis.js";
+import { normalizeAxis } from "./broadcast.js";
+import type { RepairContext } from "./repair.js";
+
+/**
+ * What the elements along an axis are to a user.
+ * - filter: output channels of a convolution; neuron: outputs of a linear map; hidden: units of a recurrent layer;
+ * - head: what attention computes side by side; head-dim: what is summed within a head.
+ */
+export type UnitKind = "filter" | "neuron" | "hidden" | "head" | "head-dim";
+
+/** How positions along axes hang together at one node: what is taken out of one is taken out of the other. */
+export type Link =
+  /** Numbered together in row-major order, both sides run over the same positions: [2, 6] and [3, 4] have 12 each. */
+  | { kind: "product"; left: readonly Axis[]; right: readonly Axis[] }
+  /** Position p of `to` is position `indices[p]` of `from`; -1 stands for a position that comes from nowhere. */
+  | { kind: "pick"; from: Axis; to: Axis; indices: ArrayLike<number> }
+  /** Nothing can be taken out. */
+  | { kind: "bound"; axis: Axis; reason: string }
+  /** Positions of this axis do not depend on those of others at this node. */
+  | { kind: "free"; axis: Axis }
+  | { kind: "unit"; axis: Axis; unit: UnitKind };
+
+/** A sum over an axis of an input: there a position that is taken out must count as zero. */
+export interface Contraction {
+  node: Node;
+  input: number;
+  axis: number;
+}
+
+export interface Coupling {
+  /** Set where all axes are bound. */
+  opaque?: true;
+  /** Says how the axes of inputs and outputs hang together. What it does not mention is bound. */
+  links(context: CouplingContext): void;
+  /** After a cut: corrects sizes that are written down in attributes and inputs. */
+  repair?(context: RepairContext): void;
+}
+
+/** What a coupling rule works with: one node, its traced axes, and a place for its links. */
+export class CouplingContext {
+  readonly node: Node;
+  readonly links: Link[] = [];
+  readonly contractions: Contraction[] = [];
+  readonly #trace: Trace;
+  readonly #axes: AxisTable;
+
+  constructor(node: Node, trace: Trace, axes: AxisTable) {
+    this.node = node;
+    this.#trace = trace;
+    this.#axes = axes;
+  }
+
+  has(index: number): boolean {
+    return Boolean(this.node.inputs[index]);
+  }
+
+  /** The axes of the i-th input; none where it is left out. */
+  input(index: number): readonly Axis[] {
+    return this.#axesOf(this.node.inputs[index]);
+  }
+
+  /** The axes of the i-th output; none where it is left out. */
+  output(index: number): readonly Axis[] {
+    return this.#axesOf(this.node.outputs[index]);
+  }
+
+  #axesOf(value: Value | null | undefined): readonly Axis[] {
+    return value ? this.#axes.of(value) : [];
+  }
+
+  isConstant(index: number): boolean {
+    return constantOf(this.node.inputs[index] ?? null) !== null;
+  }
+
+  /** The elements of an integer input where they are the same in every run, else null. */
+  ints(index: number): readonly number[] | null {
+    const value = this.node.inputs[index];
+    return value && this.#trace.has(value) ? this.#trace.ints(value) : null;
+  }
+
+  /** The attribute `axis`, counted from the front of the first input. */
+  axis(absent: number): number {
+    return normalizeAxis(this.node.int("axis", absent), this.input(0).length);
+  }
+
+  /** An axis that only this node knows. */
+  own(size: number, name: string): Axis {
+    return { size, name: `${name} of ${this.node.label}` };
+  }
+
+  same(a: Axis, b: Axis): void {
+    this.product([a], [b]);
+  }
+
+  sameAll(left: readonly Axis[], right: readonly Axis[]): void {
+    for (const [i, axis] of left.entries()) if (right[i]) this.same(axis, right[i]);
+  }
+
+  product(left: readonly Axis[], right: readonly Axis[]): void {
+    const count = (axes: readonly Axis[]) => axes.reduce((size, axis) => size * axis.size, 1);
+    if (count(left) !== count(right)) {
+      const [a, b] = [left, right].map((axes) => axes.map((axis) => axis.size).join("x"));
+      throw new EspalierError("bad-model", `${a} elements should be as many as ${b}`, { who: this.node.label });
+    }
+    this.links.push({ kind: "product", left, right });
+  }
+
+  pick(from: Axis, to: Axis, indices: ArrayLike<number>): void {
+    this.links.push({ kind: "pick", from, to, indices });
+  }
+
+  /** `part` is what `whole` holds from `offset` on. */
+  segment(whole: Axis, part: Axis, offset: number): void {
+    this.pick(
+      whole,
+      part,
+      Array.from({ length: part.size }, (_, i) => i + offset),
+    );
+  }
+
+  bound(axis: Axis, reason: string): void {
+    this.links.push({ kind: "bound", axis, reason: `${this.node.label} ${reason}` });
+  }
+
+  boundAll(axes: readonly Axis[], reason: string): void {
+    for (const axis of axes) this.bound(axis, reason);
+  }
+
+  /** Inputs that are read as numbers: indices, sizes, axes. */
+  data(...indices: readonly number[]): void {
+    for (const index of indices) this.boundAll(this.input(index), "reads it as data");
+  }
+
+  free(axis: Axis): void {
+    this.links.push({ kind: "free", axis });
+  }
+
+  unit(axis: Axis, unit: UnitKind): void {
+    this.links.push({ kind: "unit", axis, unit });
+  }
+
+  /** The node adds up over an axis of an input, so that zeros there count nothing. */
+  sums(input: number, axis: number): void {
+    this.free(this.input(input)[axis]);
+    this.contractions.push({ node: this.node, input, axis });
+  }
+}
+
+/** Element by element, after broadcasting: every input and every output run along the axes of the first output. */
+export const broadcasts: Coupling = {
+  links(c) {
+    const y = c.output(0);
+    const follow = (axes: readonly Axis[]) => {
+      for (const [i, axis] of axes.entries()) {
+        const to = y[y.length - axes.length + i];
+        if (to && axis.size === to.size) c.same(axis, to);
+      }
+    };
+    c.node.inputs.forEach((_, index) => {
+      follow(c.input(index));
+    });
+    c.node.outputs.forEach((_, index) => {
+      if (index > 0) follow(c.output(index));
+    });
+  },
+};
+
+/** Nothing can be taken out of what the operator reads or gives. */
+export function opaque(reason: string): Coupling {
+  return {
+    opaque: true,
+    links(c) {
+      c.node.inputs.forEach((_, index) => {
+        c.boundAll(c.input(index), reason);
+      });
+      c.node.outputs.forEach((_, index) => {
+        c.boundAll(c.output(index), reason);
+      });
+    },
+  };
+}
+
+/** All axes but some run along the output's; along those the operator does what `reason` says. */
+export function alongOthers(axesOf: (c: CouplingContext) => readonly number[], reason: string): Coupling {
+  return {
+    links(c) {
+      const axes = new Set(axesOf(c));
+      c.node.outputs.forEach((_, index) => {
+        for (const [i, axis] of c.output(index).entries()) {
+          if (axes.has(i)) c.bound(axis, reason);
+          else c.same(axis, c.input(0)[i]);
+        }
+      });
+      for (const i of axes) if (c.input(0)[i]) c.bound(c.input(0)[i], reason);
+      c.data(...c.node.inputs.map((_, index) => index).slice(1));
+    },
+  };
+}
+
+/** Batch and channels run along; over the other axes a window slides, or all of them are taken together. */
+export function channelwise(reason: string): Coupling {
+  return {
+    links(c) {
+      const x = c.input(0);
+      c.boundAll(x.slice(2), reason);
+      c.node.outputs.forEach((_, index) => {
+        const y = c.output(index);
+        c.sameAll(y.slice(0, 2), x.slice(0, 2));
+        c.boundAll(y.slice(2), reason);
+      });
+    },
+  };
+}

@@ -1,0 +1,47 @@
+import type { Coupling } from "./coupling.js";
+import { none, withoutWeights } from "./define.js";
+
+// Operators that read images at other places than their grid.
+
+const noRule = (type: string) => none(`${type} has no gradient rule`);
+
+/** Axes that keep their size run along; sizes that are written down follow a cut. */
+const resizeCoupling: Coupling = {
+  links(c) {
+    const [x, y] = [c.input(0), c.output(0)];
+    for (const [i, axis] of x.entries()) {
+      if (i < 2 && axis.size === y[i].size) c.same(axis, y[i]);
+      else c.boundAll([axis, y[i]], "resizes it");
+    }
+    c.data(1, 2, 3);
+  },
+  repair(r) {
+    if (r.node.inputs[3] && !r.node.attributes.has("axes")) r.rescaleDims(3);
+  },
+};
+
+/** Channels run along; where each image is read is given by the second input. */
+const sampleCoupling: Coupling = {
+  links(c) {
+    const [x, grid, y] = [c.input(0), c.input(1), c.output(0)];
+    c.same(x[0], y[0]);
+    c.same(x[0], grid[0]);
+    c.same(x[1], y[1]);
+    c.boundAll([...x.slice(2), ...grid.slice(1), ...y.slice(2)], "reads it at given places");
+  },
+};
+
+const roiCoupling: Coupling = {
+  links(c) {
+    const [x, y] = [c.input(0), c.output(0)];
+    c.same(x[1], y[1]);
+    c.boundAll([x[0], ...x.slice(2), y[0], ...y.slice(2)], "reads regions of it");
+    c.data(1, 2);
+  },
+};
+
+export const resampleOps = [
+  withoutWeights("Resize", noRule("Resize"), resizeCoupling),
+  withoutWeights("GridSample", noRule("GridSample"), sampleCoupling),
+  withoutWeights("RoiAlign", noRule("RoiAlign"), roiCoupling),
+];

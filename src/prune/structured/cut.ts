@@ -1,0 +1,96 @@
+import { Tensor } from "../../base/tensor.js";
+import { Builder } from "../../graph/builder.js";
+import { cloneModel } from "../../graph/clone.js";
+import { constants } from "../../graph/constant.js";
+import { setConstant, setType } from "../../graph/edit.js";
+import type { Model, Value } from "../../graph/ir.js";
+import { sortNodes } from "../../graph/walk.js";
+import { opOf } from "../../ops/registry.js";
+import { type AxisCut, type CutFacts, RepairContext } from "../../ops/repair.js";
+import { removeDead } from "../../passes/remove-dead.js";
+import type { Group, Grouping } from "./groups.js";
+
+/** A copy of the network without the groups: weights lose their slices, sizes that are written down follow. */
+export function cut(grouping: Grouping, removed: ReadonlySet<Group>): Model {
+  const { model: original, trace } = grouping;
+  const { model, values } = cloneModel(original);
+  const originals = new Map<Value, Value>();
+  for (const [before, after] of values) originals.set(after, before);
+  const keeps = new Map<Value, (readonly number[] | null)[]>();
+  const keepsOf = (value: Value) => {
+    let keep = keeps.get(value);
+    if (!keep) {
+      keep = grouping.keeps(value, removed);
+      keeps.set(value, keep);
+    }
+    return keep;
+  };
+  const cutOf = (value: Value): readonly AxisCut[] => {
+    const before = originals.get(value);
+    if (!before || !trace.has(before)) return [];
+    const keep = keepsOf(before);
+    return trace.dims(before).map((size, axis) => ({ before: size, keep: keep[axis] }));
+  };
+  const intsOf = (value: Value) => {
+    const before = originals.get(value);
+    return before && trace.has(before) ? trace.firstInts(before) : null;
+  };
+
+  const facts: CutFacts = {
+    axes: cutOf,
+    ints: intsOf,
+    standsFor(copy, value) {
+      const before = originals.get(value);
+      if (before) originals.set(copy, before);
+    },
+  };
+
+  const b = new Builder(model.graph, "cut/");
+  for (const node of [...model.graph.nodes]) {
+    const repair = opOf(node)?.coupling.repair;
+    const touched = [...node.inputs, ...node.outputs].some(
+      (value) => value && cutOf(value).some(({ keep }) => keep !== null),
+    );
+    if (repair && touched) repair(new RepairContext(node, b, facts));
+  }
+  for (const { value, tensor } of [...constants(model.graph)]) {
+    const keep = cutOf(value).map((axis) => axis.keep);
+    if (keep.some((positions) => positions !== null)) setConstant(value, takeSlices(tensor, keep));
+  }
+  for (const value of model.graph.values.values()) {
+    const cuts = cutOf(value);
+    const { type } = value;
+    if (!type?.dims || value.initializer || !cuts.some(({ keep }) => keep)) continue;
+    const dims = type.dims.map((dim, axis) => {
+      const keep = cuts[axis]?.keep;
+      return keep && typeof dim === "number" ? (dim * keep.length) / cuts[axis].before : dim;
+    });
+    setType(value, { dtype: type.dtype, dims });
+  }
+  removeDead(model);
+  sortNodes(model.graph);
+  return model;
+}
+
+/** The positions that stay along each axis; null where all do. */
+export function takeSlices(tensor: Tensor, keep: readonly (readonly number[] | null)[]): Tensor {
+  let result = tensor;
+  for (const [axis, positions] of keep.entries()) if (positions) result = takeAxis(result, axis, positions);
+  return result;
+}
+
+function takeAxis(tensor: Tensor, axis: number, positions: readonly number[]): Tensor {
+  const { dims, bytes, size } = tensor;
+  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1) * (bytes.byteLength / Math.max(1, size));
+  const outer = dims.slice(0, axis).reduce((a, b) => a * b, 1);
+  const taken = new Uint8Array(outer * positions.length * inner);
+  let at = 0;
+  for (let o = 0; o < outer; o++) {
+    for (const position of positions) {
+      const from = (o * dims[axis] + position) * inner;
+      taken.set(bytes.subarray(from, from + inner), at);
+      at += inner;
+    }
+  }
+  return new Tensor(tensor.dtype, [...dims.slice(0, axis), positions.length, ...dims.slice(axis + 1)], () => taken);
+}

@@ -1,0 +1,328 @@
+import { quoted } from "../../base/errors.js";
+import { constants } from "../../graph/constant.js";
+import type { Model, Value } from "../../graph/ir.js";
+
+import { type Axis, AxisTable } from "../../ops/axis.js";
+import { type Contraction, CouplingContext, type Link, opaque, type UnitKind } from "../../ops/coupling.js";
+import { opOf } from "../../ops/registry.js";
+import { type Factor, FactorTable } from "./factors.js";
+import type { SizeTrace } from "./prepare.js";
+
+/** Positions along an axis of a weight that leave together. */
+export interface Slice {
+  value: Value;
+  axis: number;
+  positions: readonly number[];
+}
+
+/** What can only be taken out together, with everything that depends on it: a filter, a neuron, a head. */
+export interface Group {
+  /** Place in `Grouping.groups`. */
+  readonly id: number;
+  readonly unit: UnitKind;
+  readonly slices: readonly Slice[];
+}
+
+/** Groups that are alike: the filters of a layer, its heads. Of each set at least one group stays. */
+export interface GroupSet {
+  readonly unit: UnitKind;
+  /** The weight that names it: the first one of which a group takes an output. */
+  readonly name: string;
+  readonly groups: readonly Group[];
+}
+
+/** An axis of a weight that nothing can be taken out of. */
+export interface FrozenAxis {
+  value: Value;
+  axis: number;
+  reason: string;
+}
+
+const cuttable = (factors: readonly Factor[]) => factors.filter((factor) => factor.bound === null);
+
+/** Everything that can be taken out of a network, found by following how axes hang together at every node. */
+export class Grouping {
+  readonly model: Model;
+  readonly trace: SizeTrace;
+  readonly groups: readonly Group[];
+  readonly sets: readonly GroupSet[];
+  readonly frozen: readonly FrozenAxis[];
+  readonly contractions: readonly Contraction[];
+  readonly #axes: AxisTable;
+  readonly #cells: Cells;
+  /** By root cell. */
+  readonly #groupOf: ReadonlyMap<number, Group>;
+
+  constructor(model: Model, trace: SizeTrace, axes: AxisTable, cells: Cells, contractions: readonly Contraction[]) {
+    this.model = model;
+    this.trace = trace;
+    this.contractions = contractions;
+    this.#axes = axes;
+    this.#cells = cells;
+    const found = collect(model, axes, cells);
+    this.groups = found.groups;
+    this.sets = found.sets;
+    this.frozen = found.frozen;
+    this.#groupOf = found.groupOf;
+  }
+
+  /** For each axis of a value, the positions that stay; null where all do. */
+  keeps(value: Value, removed: ReadonlySet<Group>): (readonly number[] | null)[] {
+    return this.#axes.of(value).map((axis) => {
+      const carrier = this.#cells.carrierOf(axis);
+      if (!carrier) return null;
+      const leaves = Array.from({ length: carrier.factor.size }, (_, i) => {
+        const group = this.#groupOf.get(this.#cells.root(carrier.first + i));
+        return group !== undefined && removed.has(group);
+      });
+      if (!leaves.includes(true)) return null;
+      const keep: number[] = [];
+      for (let p = 0; p < axis.size; p++) {
+        if (!leaves[Math.floor(p / carrier.inner) % carrier.factor.size]) keep.push(p);
+      }
+      return keep;
+    });
+  }
+}
+
+/** The factor of an axis that a cut goes by. */
+interface Carrier {
+  factor: Factor;
+  /** Its first cell. */
+  first: number;
+  /** Positions of the axis for one step of the factor. */
+  inner: number;
+}
+
+/**
+ * A cell is a position of a factor. Cells that leave together are joined (union-find); a joined set with a cell that
+ * cannot leave is bound as a whole.
+ */
+class Cells {
+  readonly #factors: FactorTable;
+  readonly #first = new Map<Factor, number>();
+  readonly #parent: number[] = [];
+  readonly #bound = new Map<number, string>();
+
+  constructor(factors: FactorTable) {
+    this.#factors = factors;
+  }
+
+  factorsOf(axis: Axis): readonly Factor[] {
+    return this.#factors.of(axis);
+  }
+
+  /** Null where nothing can be taken out of the axis. */
+  carrierOf(axis: Axis): Carrier | null {
+    const factors = this.#factors.of(axis);
+    const at = factors.findIndex((factor) => factor.bound === null);
+    if (at < 0) return null;
+    const factor = factors[at];
+    const inner = factors.slice(at + 1).reduce((size, { size: each }) => size * each, 1);
+    return { factor, first: this.#firstOf(factor), inner };
+  }
+
+  #firstOf(factor: Factor): number {
+    let first = this.#first.get(factor);
+    if (first === undefined) {
+      first = this.#parent.length;
+      this.#first.set(factor, first);
+      for (let i = 0; i < factor.size; i++) this.#parent.push(first + i);
+    }
+    return first;
+  }
+
+  root(cell: number): number {
+    let at = cell;
+    while (this.#parent[at] !== at) {
+      this.#parent[at] = this.#parent[this.#parent[at]];
+      at = this.#parent[at];
+    }
+    return at;
+  }
+
+  boundReason(cell: number): string | null {
+    return this.#bound.get(this.root(cell)) ?? null;
+  }
+
+  #bind(cell: number, reason: string): void {
+    const root = this.root(cell);
+    if (!this.#bound.has(root)) this.#bound.set(root, reason);
+  }
+
+  #join(a: number, b: number): void {
+    const [from, to] = [this.root(a), this.root(b)];
+    if (from === to) return;
+    this.#parent[from] = to;
+    const reason = this.#bound.get(from);
+    if (reason !== undefined) this.#bind(to, reason);
+  }
+
+  pick(from: Axis, to: Axis, indices: ArrayLike<number>): void {
+    const [source, target] = [this.carrierOf(from), this.carrierOf(to)];
+    const cellOf = ({ factor, first, inner }: Carrier, position: number) =>
+      first + (Math.floor(position / inner) % factor.size);
+    for (let p = 0; p < to.size; p++) {
+      const index = indices[p];
+      if (index < 0 || index >= from.size) continue;
+      if (source && target) this.#join(cellOf(source, index), cellOf(target, p));
+      else if (source) this.#bind(cellOf(source, index), this.reasonOf(to));
+      else if (target) this.#bind(cellOf(target, p), this.reasonOf(from));
+    }
+  }
+
+  /** Why nothing can be taken out of an axis. */
+  reasonOf(axis: Axis): string {
+    return this.#factors.of(axis).find((factor) => factor.bound !== null)?.bound ?? "it has one position";
+  }
+}
+
+/** Which of the factors of one axis a cut goes by; the first that is named here comes first, then the larger one. */
+const preference: readonly UnitKind[] = ["head", "hidden"];
+
+function choosesBefore(a: Factor, b: Factor): number {
+  const rank = (factor: Factor) => {
+    const at = preference.findIndex((unit) => factor.units.has(unit));
+    return at < 0 ? preference.length : at;
+  };
+  return rank(a) - rank(b) || b.size - a.size;
+}
+
+/** Finds what can be taken out of a prepared model, whose shapes `trace` knows. */
+export function groupsOf(model: Model, trace: SizeTrace): Grouping {
+  const axes = new AxisTable(trace);
+  const factors = new FactorTable();
+  const picks: (Link & { kind: "pick" })[] = [];
+  const contractions: Contraction[] = [];
+  const { graph } = model;
+  for (const input of graph.inputs) {
+    for (const axis of axes.of(input)) factors.bind(axis, `${quoted(input.name)} is an input of the model`);
+  }
+  for (const output of graph.outputs) {
+    for (const axis of axes.of(output)) factors.bind(axis, `${quoted(output.name)} is an output of the model`);
+  }
+  for (const node of graph.nodes) {
+    const context = new CouplingContext(node, trace, axes);
+    const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
+    const op = opOf(node);
+    if (!op) opaque("is an operator that espalier does not know").links(context);
+    else if (!values.every((value) => trace.has(value) || !value.isRead)) opaque("was not run").links(context);
+    else op.coupling.links(context);
+    const said = new Set<Axis>();
+    for (const link of context.links) {
+      if (link.kind === "pick") {
+        picks.push(link);
+        said.add(link.from).add(link.to);
+      } else if (link.kind === "product") for (const axis of [...link.left, ...link.right]) said.add(axis);
+      else said.add(link.axis);
+      factors.add(link);
+    }
+    for (const value of values) {
+      for (const axis of axes.of(value)) {
+        if (!said.has(axis)) factors.bind(axis, `${node.label} does not say what a cut of it would mean`);
+      }
+    }
+    contractions.push(...context.contractions);
+  }
+  chooseCarriers(factors);
+  const cells = new Cells(factors);
+  for (const { from, to, indices } of picks) cells.pick(from, to, indices);
+  return new Grouping(model, trace, axes, cells, contractions);
+}
+
+/** An axis is cut by one of its factors. */
+function chooseCarriers(factors: FactorTable): void {
+  for (const axis of factors.axes()) {
+    const all = cuttable(factors.of(axis));
+    const distinct = [...new Set(all)];
+    if (distinct.length < all.length) {
+      for (const factor of distinct) factor.bound ??= `${axis.name} counts it twice`;
+    } else if (distinct.length > 1) {
+      const [carrier, ...others] = distinct.sort(choosesBefore);
+      for (const factor of others) {
+        factor.bound ??= `${axis.name} is cut by its factor of ${carrier.size}, not of ${factor.size}`;
+      }
+    }
+  }
+}
+
+interface Collected {
+  groups: Group[];
+  sets: GroupSet[];
+  frozen: FrozenAxis[];
+  groupOf: Map<number, Group>;
+}
+
+/** Reads the joined cells off the weights. */
+function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
+  const slices = new Map<number, Slice[]>();
+  const units = new Map<number, Set<UnitKind>>();
+  const factorsOfRoot = new Map<number, Set<Factor>>();
+  const frozen: FrozenAxis[] = [];
+  for (const { value } of constants(model.graph)) {
+    for (const [axis, of] of axes.of(value).entries()) {
+      if (of.size <= 1) continue;
+      const carrier = cells.carrierOf(of);
+      if (!carrier) {
+        frozen.push({ value, axis, reason: cells.reasonOf(of) });
+        continue;
+      }
+      const { factor, first, inner } = carrier;
+      const positions = new Map<number, number[]>();
+      for (let p = 0; p < of.size; p++) {
+        const root = cells.root(first + (Math.floor(p / inner) % factor.size));
+        const list = positions.get(root);
+        if (list) list.push(p);
+        else positions.set(root, [p]);
+      }
+      let reason: string | null = null;
+      for (const [root, list] of positions) {
+        reason = cells.boundReason(root);
+        if (reason !== null) continue;
+        const slice = { value, axis, positions: list };
+        const others = slices.get(root);
+        if (others) others.push(slice);
+        else slices.set(root, [slice]);
+        const kinds = units.get(root) ?? new Set();
+        for (const unit of factor.units) kinds.add(unit);
+        units.set(root, kinds);
+        factorsOfRoot.set(root, (factorsOfRoot.get(root) ?? new Set()).add(factor));
+      }
+      if ([...positions.keys()].every((root) => cells.boundReason(root) !== null)) {
+        frozen.push({ value, axis, reason: reason ?? "" });
+      }
+    }
+  }
+  const groups: Group[] = [];
+  const groupOf = new Map<number, Group>();
+  const bySignature = new Map<string, Group[]>();
+  const ids = new Map<Factor, number>();
+  for (const [root, each] of slices) {
+    const unit = unitOf(units.get(root) ?? new Set());
+    // Without a unit nothing computes it: a constant that only shapes what others compute.
+    if (unit === null) continue;
+    const group: Group = { id: groups.length, unit, slices: each };
+    groups.push(group);
+    groupOf.set(root, group);
+    const signature = [...(factorsOfRoot.get(root) ?? [])].map((factor) => {
+      if (!ids.has(factor)) ids.set(factor, ids.size);
+      return ids.get(factor);
+    });
+    const key = signature.sort().join(",");
+    const alike = bySignature.get(key);
+    if (alike) alike.push(group);
+    else bySignature.set(key, [group]);
+  }
+  const sets = [...bySignature.values()].map((members) => ({
+    unit: members[0].unit,
+    name: members[0].slices[0].value.name,
+    groups: members,
+  }));
+  return { groups, sets, frozen, groupOf };
+}
+
+const order: readonly UnitKind[] = ["head", "hidden", "filter", "neuron", "head-dim"];
+
+function unitOf(kinds: ReadonlySet<UnitKind>): UnitKind | null {
+  return order.find((unit) => kinds.has(unit)) ?? null;
+}

@@ -1,0 +1,67 @@
+import { Builder } from "../../graph/builder.js";
+import { cloneModel } from "../../graph/clone.js";
+import { removeGraphInput, setInput } from "../../graph/edit.js";
+import type { Model } from "../../graph/ir.js";
+import type { Trace } from "../../graph/trace.js";
+import { liftConstants } from "../../passes/lift-constants.js";
+import { removeDead } from "../../passes/remove-dead.js";
+import { removeIdentities } from "../../passes/remove-identities.js";
+import { upgradeOpset } from "../../passes/upgrade.js";
+import type { Engine, Tensors } from "../../run/session.js";
+import { traceModel } from "../../run/trace.js";
+
+/**
+ * A copy of the model in the form that coupling rules know: operators of one opset, all constants initializers, each
+ * vector read by one node only. Exporters store equal vectors once, such as the biases of all layers that start at 0;
+ * that they are equal is no reason for two layers to lose the same channels.
+ */
+export function prepareForCuts(original: Model): Model {
+  const { model } = cloneModel(original);
+  upgradeOpset(model);
+  liftConstants(model);
+  for (const input of [...model.graph.inputs]) if (input.initializer) removeGraphInput(model.graph, input);
+  removeIdentities(model);
+  removeDead(model);
+  separateVectors(model);
+  return model;
+}
+
+function separateVectors(model: Model): void {
+  const b = new Builder(model.graph);
+  for (const value of [...model.graph.initializers()]) {
+    const shared = value.uses.size > 1 && !value.isGraphOutput && value.initializer.dims.length <= 1;
+    if (!shared) continue;
+    for (const node of [...value.uses].slice(1)) {
+      if (node.graph !== model.graph) continue;
+      const own = b.constant(value.initializer, value.name);
+      for (const [index, input] of node.inputs.entries()) if (input === value) setInput(node, index, own);
+    }
+  }
+}
+
+/** What runs on inputs of different sizes show: dims are those of the first, integers are known where all agree. */
+export interface SizeTrace extends Trace {
+  /** Integers of the first run. */
+  firstInts: Trace["ints"];
+}
+
+/** Traces a prepared model on each of the examples, which differ in the sizes of the axes that are free. */
+export async function traceSizes(model: Model, examples: readonly Tensors[], engine: Engine): Promise<SizeTrace> {
+  const traces: Trace[] = [];
+  for (const example of examples) traces.push(await traceModel(model, example, engine));
+  const [first, ...others] = traces;
+  return {
+    has: (value) => first.has(value),
+    dims: (value) => first.dims(value),
+    dtype: (value) => first.dtype(value),
+    firstInts: (value) => first.ints(value),
+    ints(value) {
+      const ints = first.ints(value);
+      const agrees = (other: Trace) => {
+        const its = other.ints(value);
+        return its !== null && its.length === ints?.length && its.every((element, i) => element === ints[i]);
+      };
+      return ints && others.every(agrees) ? ints : null;
+    },
+  };
+}
