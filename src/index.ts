@@ -49,6 +49,25 @@ export { layerScope } from "./prune/scopes/layer.js";
 export type { Scope } from "./prune/scopes/scope.js";
 export type { Selection } from "./prune/score.js";
 export { gatherStatistics, type StatisticsOptions } from "./prune/statistics.js";
+export { type Allocation, type AllocationOptions, allocate } from "./prune/structured/allocate.js";
+export { type BuildOptions, buildGroups } from "./prune/structured/build-groups.js";
+export type { GroupCriterion } from "./prune/structured/criteria/criterion.js";
+export { geometricMedian } from "./prune/structured/criteria/geometric-median.js";
+export { l1, l2 } from "./prune/structured/criteria/norm.js";
+export { randomGroups } from "./prune/structured/criteria/random.js";
+export { cut } from "./prune/structured/cut.js";
+export { type AxisReport, type CutReport, reportCut } from "./prune/structured/cut-report.js";
+export { describeGroups, type GroupsDescription, type SetDescription } from "./prune/structured/describe-groups.js";
+export type { FrozenAxis, Group, Grouping, GroupSet, Slice } from "./prune/structured/groups.js";
+export type { Member, Side } from "./prune/structured/members.js";
+export { pruneStructured, type StructuredOptions, type StructuredResult } from "./prune/structured/prune-structured.js";
+export {
+  type ScoreNormalization,
+  type ScoreOptions,
+  type ScoreReduction,
+  scoreGroups,
+} from "./prune/structured/score.js";
+export { type Proof, verifyCut } from "./prune/structured/verify.js";
 export type { WeightShape } from "./prune/weight.js";
 export type { PhaseEpoch, PhaseStep } from "./prune/work.js";
 export { type BenchOptions, type BenchResult, benchModels } from "./report/bench.js";

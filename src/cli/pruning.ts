@@ -12,6 +12,7 @@ import { geometric } from "../prune/schedules/geometric.js";
 import { oneShot } from "../prune/schedules/one-shot.js";
 import type { Selection } from "../prune/score.js";
 import { assertSparsity } from "../prune/sparsity.js";
+import { structuredCriteria } from "../prune/structured/criteria/all.js";
 import { byteCount, number, numberIn, wholeNumber } from "./options.js";
 
 // Options of the prune command: how much goes, what goes first, and in which steps.
@@ -35,12 +36,14 @@ export const targetSizeOption = new Option(
   "remove as few as bring the file to this size, say 100kB; goes with --sparse",
 ).argParser(byteCount);
 
-export const criterionOption = new Option("--criterion <name>", "what a weight is worth")
-  .choices(allCriteria.map(({ name }) => name))
-  .default("magnitude");
-export const scopeOption = new Option("--scope <name>", "where weights compete: in their layer, in all, or adapted")
-  .choices(allScopes.map(({ name }) => name))
-  .default("global");
+export const criterionOption = new Option(
+  "--criterion <name>",
+  "what a weight is worth (default: magnitude), or a whole unit (default: l1)",
+).choices([...new Set([...allCriteria, ...structuredCriteria].map(({ name }) => name))]);
+export const scopeOption = new Option(
+  "--scope <name>",
+  "where weights or units compete: in their layer, in all, or adapted (default: global for weights, layer for units)",
+).choices(allScopes.map(({ name }) => name));
 export const patternOption = new Option(
   "--pattern <shape>",
   "single weights, N:M such as 2:4, or blocks such as 1x4",
@@ -104,18 +107,20 @@ export interface GoalOptions {
   out: string;
 }
 
+/** Throws `bad-usage` unless 0 < sparsity < 1. */
+export function assertRemoves(sparsity: number): void {
+  assertSparsity(sparsity, "--sparsity");
+  if (sparsity > 0) return;
+  throw new EspalierError("bad-usage", "a sparsity of 0 removes nothing", {
+    who: "--sparsity",
+    hint: "Give a share between 0 and 1, say 0.9.",
+  });
+}
+
 /** Throws `bad-usage` unless exactly one goal is given, or a pattern that says itself how much goes. */
 export function goalFor(options: GoalOptions): Goal | null {
   const { sparsity, threshold, percentile, maxDrop, targetSize, sparse, externalData, out } = options;
-  if (sparsity !== undefined) {
-    assertSparsity(sparsity, "--sparsity");
-    if (sparsity === 0) {
-      throw new EspalierError("bad-usage", "a sparsity of 0 removes nothing", {
-        who: "--sparsity",
-        hint: "Give a share between 0 and 1, say 0.9.",
-      });
-    }
-  }
+  if (sparsity !== undefined) assertRemoves(sparsity);
   const goals: Goal[] = [];
   if (sparsity !== undefined) goals.push({ sparsity });
   if (threshold !== undefined) goals.push({ threshold });
@@ -133,10 +138,11 @@ export function goalFor(options: GoalOptions): Goal | null {
   return goals[0] ?? null;
 }
 
-export function selectionFor(options: { criterion: string; scope: string; pattern: string }): Selection {
+export function selectionFor(options: { criterion?: string; scope?: string; pattern: string }): Selection {
+  const { criterion = "magnitude", scope = "global" } = options;
   return {
-    criterion: findNamed("criterion", allCriteria, options.criterion),
-    scope: findNamed("scope", allScopes, options.scope),
+    criterion: findNamed("criterion", allCriteria, criterion),
+    scope: findNamed("scope", allScopes, scope),
     pattern: parsePattern(options.pattern),
   };
 }

@@ -19,7 +19,7 @@ const needData = new Set([
 ]);
 
 /** What is asked of a command here. */
-interface Given {
+export interface Given {
   readonly options: readonly Option[];
   getOptionValueSource(name: string): string | undefined;
 }

@@ -216,7 +216,8 @@ function coupleChannels(c: CouplingContext, kernel: { inputs: number; outputs: n
   c.sameAll(bias, [y[1]]);
   c.unit(y[1], "filter");
   c.sums(0, 1);
-  c.boundAll([...x.slice(2), ...w.slice(2), ...y.slice(2)], "slides its window over it");
+  c.boundAll([...x.slice(2), ...y.slice(2)], "slides its window over it");
+  c.withoutUnits(w.slice(2));
 }
 
 /** Axis 1 of W holds the channels of one group: of X for a Conv, of Y for a ConvTranspose. */

@@ -41,6 +41,9 @@ export interface Coupling {
   repair?(context: RepairContext): void;
 }
 
+/** The reason of axes along which nothing stands side by side that could leave, such as the window of a kernel. */
+export const noUnits = "it has no units";
+
 /** What a coupling rule works with: one node, its traced axes, and a place for its links. */
 export class CouplingContext {
   readonly node: Node;
@@ -125,6 +128,11 @@ export class CouplingContext {
 
   bound(axis: Axis, reason: string): void {
     this.links.push({ kind: "bound", axis, reason: `${this.node.label} ${reason}` });
+  }
+
+  /** Axes without units are not worth a word in a list of what is frozen. */
+  withoutUnits(axes: readonly Axis[]): void {
+    for (const axis of axes) this.links.push({ kind: "bound", axis, reason: noUnits });
   }
 
   boundAll(axes: readonly Axis[], reason: string): void {

@@ -1,11 +1,14 @@
 import { formatBytes, formatCount, formatPercent, formatShort } from "../../base/format.js";
 import { readModel } from "../../onnx/file.js";
 import { measureSizes, type Sizes } from "../../pack/sizes.js";
+import { buildGroups } from "../../prune/structured/build-groups.js";
+import { describeGroups } from "../../prune/structured/describe-groups.js";
 import { type Inspection, inspectModel, type Port } from "../../report/inspect.js";
 import type { LayerInfo } from "../../report/layers.js";
 import { nodeEngine } from "../../run/node.js";
 import { defineCommand } from "../command.js";
 import { formatDims } from "../format.js";
+import { renderGroups } from "../groups.js";
 import { renderHistogram } from "../histogram.js";
 import { jsonOption, seedOption, shapeOption } from "../options.js";
 import { renderFacts, renderTable } from "../table.js";
@@ -15,12 +18,18 @@ export const inspectCommand = defineCommand((command) => {
   command
     .argument("<model>", "ONNX file")
     .option("--layer <glob>", "show the histogram of these tensors or nodes only")
+    .option("--groups", "show what can be cut out of the network, what hangs together, and what cannot and why")
     .addOption(shapeOption)
     .addOption(seedOption)
     .addOption(jsonOption)
-    .action(async (path, { layer, shape, seed, json }) => {
+    .action(async (path, { layer, groups, shape, seed, json }) => {
       const terminal = new Terminal({ json });
       const model = readModel(path);
+      if (groups) {
+        const description = describeGroups(await buildGroups(model, { engine: nodeEngine, shapes: shape }));
+        terminal.result({ model: path, ...description }, () => renderGroups(description, terminal));
+        return;
+      }
       // Compression runs on a thread of its own.
       const [inspection, sizes] = await Promise.all([
         inspectModel(model, { engine: nodeEngine, shapes: shape, layer, seed }),

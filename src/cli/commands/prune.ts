@@ -1,4 +1,5 @@
 import { basename } from "node:path";
+import { Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../../base/errors.js";
 import { writeFileAtomic } from "../../base/files.js";
 import { dataFiles } from "../../data/load.js";
@@ -28,7 +29,6 @@ import {
   forceOption,
   jsonOption,
   numberIn,
-  outOption,
   quietOption,
   seedOption,
   shapeOption,
@@ -61,6 +61,7 @@ import {
 } from "../pruning.js";
 import { assertFresh, commandLine, plainOptions } from "../run-facts.js";
 import { renderSaved } from "../saved.js";
+import { assertFits, granularityOption, maxRatioOption, roundToOption, runStructured } from "../structured.js";
 import { Terminal } from "../terminal.js";
 import {
   batchNormOption,
@@ -81,7 +82,8 @@ import { assertUsable } from "../without-data.js";
 export const pruneCommand = defineCommand((command, { signal, argv }) => {
   command
     .argument("<model>", "ONNX file")
-    .addOption(outOption)
+    .addOption(new Option("-o, --out <file>", "ONNX file to write"))
+    .option("--dry-run", "show which units would go, write nothing")
     .addOption(dataOption)
     .optionsGroup("How much goes, one of:")
     .addOption(sparsityOption)
@@ -90,6 +92,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(maxDropOption)
     .addOption(targetSizeOption)
     .optionsGroup("What goes first:")
+    .addOption(granularityOption)
     .addOption(criterionOption)
     .addOption(scopeOption)
     .addOption(patternOption)
@@ -97,6 +100,8 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(firstOption)
     .addOption(lastOption)
     .addOption(layerSparsityOption)
+    .addOption(roundToOption)
+    .addOption(maxRatioOption)
     .optionsGroup("In which steps:")
     .addOption(scheduleOption)
     .addOption(roundsOption)
@@ -142,7 +147,10 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .optionsGroup("Output:")
     .option("--sparse", "store tensors sparse where that takes fewer bytes")
     .addOption(externalDataOption)
-    .option("--report <file>", "write an HTML page about the run")
+    .option(
+      "--report <file>",
+      "write an HTML page about the run; of whole units, JSON that says what stays of each weight",
+    )
     .addOption(shapeOption)
     .addOption(forceOption)
     .addOption(jsonOption)
@@ -151,9 +159,15 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(seedOption)
     .addOption(threadsOption)
     .action(async (path, options) => {
-      const { out, report, force, seed, threads, shape: shapes, sparse, externalData } = options;
+      const { report, force, seed, threads, shape: shapes, sparse, externalData } = options;
       const terminal = new Terminal(options);
-      const goal = goalFor(options);
+      assertFits(command, options.granularity);
+      if (options.granularity !== "weight") {
+        await runStructured(path, options, signal, terminal);
+        return;
+      }
+      const out = required(options.out);
+      const goal = goalFor({ ...options, out });
       const selection = selectionFor(options);
       const procedure = procedureFor(options, options.data !== undefined);
       const optimizer = optimizerFor(options);
@@ -270,6 +284,11 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
       }
     });
 });
+
+function required(out: string | undefined): string {
+  if (out !== undefined) return out;
+  throw new EspalierError("bad-usage", "it is not said where to write", { hint: "Give -o FILE." });
+}
 
 function isInterruption(error: unknown): boolean {
   return error instanceof EspalierError && error.code === "interrupted";

@@ -84,13 +84,35 @@ function takeAxis(tensor: Tensor, axis: number, positions: readonly number[]): T
   const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1) * (bytes.byteLength / Math.max(1, size));
   const outer = dims.slice(0, axis).reduce((a, b) => a * b, 1);
   const taken = new Uint8Array(outer * positions.length * inner);
+  const words = inner % 4 === 0 && inner <= 256 && bytes.byteOffset % 4 === 0;
+  // Copying runs pays for long ones only; single floats are moved as words.
+  if (words)
+    takeRows(
+      new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4),
+      new Uint32Array(taken.buffer),
+      dims[axis],
+      inner / 4,
+      positions,
+    );
+  else takeRows(bytes, taken, dims[axis], inner, positions);
+  return new Tensor(tensor.dtype, [...dims.slice(0, axis), positions.length, ...dims.slice(axis + 1)], () => taken);
+}
+
+/** Of each `size` rows of `inner` elements, those at `positions`. */
+function takeRows<T extends Uint8Array | Uint32Array>(
+  from: T,
+  to: T,
+  size: number,
+  inner: number,
+  positions: readonly number[],
+): void {
   let at = 0;
-  for (let o = 0; o < outer; o++) {
+  for (let block = 0; at < to.length; block += size * inner) {
     for (const position of positions) {
-      const from = (o * dims[axis] + position) * inner;
-      taken.set(bytes.subarray(from, from + inner), at);
+      const start = block + position * inner;
+      if (inner <= 64) for (let i = 0; i < inner; i++) to[at + i] = from[start + i];
+      else to.set(from.subarray(start, start + inner), at);
       at += inner;
     }
   }
-  return new Tensor(tensor.dtype, [...dims.slice(0, axis), positions.length, ...dims.slice(axis + 1)], () => taken);
 }

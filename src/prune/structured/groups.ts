@@ -1,12 +1,14 @@
+import { isFloat } from "../../base/dtype.js";
 import { quoted } from "../../base/errors.js";
-import { constants } from "../../graph/constant.js";
+import { constantOf, constants } from "../../graph/constant.js";
 import type { Model, Value } from "../../graph/ir.js";
 
 import { type Axis, AxisTable } from "../../ops/axis.js";
-import { type Contraction, CouplingContext, type Link, opaque, type UnitKind } from "../../ops/coupling.js";
+import { type Contraction, CouplingContext, type Link, noUnits, opaque, type UnitKind } from "../../ops/coupling.js";
 import { opOf } from "../../ops/registry.js";
+import { Cells } from "./cells.js";
 import { type Factor, FactorTable } from "./factors.js";
-import type { SizeTrace } from "./prepare.js";
+import type { Prepared, SizeTrace } from "./prepare.js";
 
 /** Positions along an axis of a weight that leave together. */
 export interface Slice {
@@ -43,6 +45,7 @@ const cuttable = (factors: readonly Factor[]) => factors.filter((factor) => fact
 /** Everything that can be taken out of a network, found by following how axes hang together at every node. */
 export class Grouping {
   readonly model: Model;
+  readonly copies: Prepared["copies"];
   readonly trace: SizeTrace;
   readonly groups: readonly Group[];
   readonly sets: readonly GroupSet[];
@@ -53,8 +56,15 @@ export class Grouping {
   /** By root cell. */
   readonly #groupOf: ReadonlyMap<number, Group>;
 
-  constructor(model: Model, trace: SizeTrace, axes: AxisTable, cells: Cells, contractions: readonly Contraction[]) {
+  constructor(
+    { model, copies }: Prepared,
+    trace: SizeTrace,
+    axes: AxisTable,
+    cells: Cells,
+    contractions: readonly Contraction[],
+  ) {
     this.model = model;
+    this.copies = copies;
     this.trace = trace;
     this.contractions = contractions;
     this.#axes = axes;
@@ -85,98 +95,6 @@ export class Grouping {
   }
 }
 
-/** The factor of an axis that a cut goes by. */
-interface Carrier {
-  factor: Factor;
-  /** Its first cell. */
-  first: number;
-  /** Positions of the axis for one step of the factor. */
-  inner: number;
-}
-
-/**
- * A cell is a position of a factor. Cells that leave together are joined (union-find); a joined set with a cell that
- * cannot leave is bound as a whole.
- */
-class Cells {
-  readonly #factors: FactorTable;
-  readonly #first = new Map<Factor, number>();
-  readonly #parent: number[] = [];
-  readonly #bound = new Map<number, string>();
-
-  constructor(factors: FactorTable) {
-    this.#factors = factors;
-  }
-
-  factorsOf(axis: Axis): readonly Factor[] {
-    return this.#factors.of(axis);
-  }
-
-  /** Null where nothing can be taken out of the axis. */
-  carrierOf(axis: Axis): Carrier | null {
-    const factors = this.#factors.of(axis);
-    const at = factors.findIndex((factor) => factor.bound === null);
-    if (at < 0) return null;
-    const factor = factors[at];
-    const inner = factors.slice(at + 1).reduce((size, { size: each }) => size * each, 1);
-    return { factor, first: this.#firstOf(factor), inner };
-  }
-
-  #firstOf(factor: Factor): number {
-    let first = this.#first.get(factor);
-    if (first === undefined) {
-      first = this.#parent.length;
-      this.#first.set(factor, first);
-      for (let i = 0; i < factor.size; i++) this.#parent.push(first + i);
-    }
-    return first;
-  }
-
-  root(cell: number): number {
-    let at = cell;
-    while (this.#parent[at] !== at) {
-      this.#parent[at] = this.#parent[this.#parent[at]];
-      at = this.#parent[at];
-    }
-    return at;
-  }
-
-  boundReason(cell: number): string | null {
-    return this.#bound.get(this.root(cell)) ?? null;
-  }
-
-  #bind(cell: number, reason: string): void {
-    const root = this.root(cell);
-    if (!this.#bound.has(root)) this.#bound.set(root, reason);
-  }
-
-  #join(a: number, b: number): void {
-    const [from, to] = [this.root(a), this.root(b)];
-    if (from === to) return;
-    this.#parent[from] = to;
-    const reason = this.#bound.get(from);
-    if (reason !== undefined) this.#bind(to, reason);
-  }
-
-  pick(from: Axis, to: Axis, indices: ArrayLike<number>): void {
-    const [source, target] = [this.carrierOf(from), this.carrierOf(to)];
-    const cellOf = ({ factor, first, inner }: Carrier, position: number) =>
-      first + (Math.floor(position / inner) % factor.size);
-    for (let p = 0; p < to.size; p++) {
-      const index = indices[p];
-      if (index < 0 || index >= from.size) continue;
-      if (source && target) this.#join(cellOf(source, index), cellOf(target, p));
-      else if (source) this.#bind(cellOf(source, index), this.reasonOf(to));
-      else if (target) this.#bind(cellOf(target, p), this.reasonOf(from));
-    }
-  }
-
-  /** Why nothing can be taken out of an axis. */
-  reasonOf(axis: Axis): string {
-    return this.#factors.of(axis).find((factor) => factor.bound !== null)?.bound ?? "it has one position";
-  }
-}
-
 /** Which of the factors of one axis a cut goes by; the first that is named here comes first, then the larger one. */
 const preference: readonly UnitKind[] = ["head", "hidden"];
 
@@ -189,12 +107,12 @@ function choosesBefore(a: Factor, b: Factor): number {
 }
 
 /** Finds what can be taken out of a prepared model, whose shapes `trace` knows. */
-export function groupsOf(model: Model, trace: SizeTrace): Grouping {
+export function groupsOf(prepared: Prepared, trace: SizeTrace): Grouping {
   const axes = new AxisTable(trace);
   const factors = new FactorTable();
   const picks: (Link & { kind: "pick" })[] = [];
   const contractions: Contraction[] = [];
-  const { graph } = model;
+  const { graph } = prepared.model;
   for (const input of graph.inputs) {
     for (const axis of axes.of(input)) factors.bind(axis, `${quoted(input.name)} is an input of the model`);
   }
@@ -227,7 +145,7 @@ export function groupsOf(model: Model, trace: SizeTrace): Grouping {
   chooseCarriers(factors);
   const cells = new Cells(factors);
   for (const { from, to, indices } of picks) cells.pick(from, to, indices);
-  return new Grouping(model, trace, axes, cells, contractions);
+  return new Grouping(prepared, trace, axes, cells, contractions);
 }
 
 /** An axis is cut by one of its factors. */
@@ -259,12 +177,15 @@ function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
   const units = new Map<number, Set<UnitKind>>();
   const factorsOfRoot = new Map<number, Set<Factor>>();
   const frozen: FrozenAxis[] = [];
+  const freeze = (value: Value, axis: number, reason: string) => {
+    if (reason !== noUnits && isFloat(constantOf(value)?.dtype ?? "int64")) frozen.push({ value, axis, reason });
+  };
   for (const { value } of constants(model.graph)) {
     for (const [axis, of] of axes.of(value).entries()) {
       if (of.size <= 1) continue;
       const carrier = cells.carrierOf(of);
       if (!carrier) {
-        frozen.push({ value, axis, reason: cells.reasonOf(of) });
+        freeze(value, axis, cells.reasonOf(of));
         continue;
       }
       const { factor, first, inner } = carrier;
@@ -289,7 +210,7 @@ function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
         factorsOfRoot.set(root, (factorsOfRoot.get(root) ?? new Set()).add(factor));
       }
       if ([...positions.keys()].every((root) => cells.boundReason(root) !== null)) {
-        frozen.push({ value, axis, reason: reason ?? "" });
+        freeze(value, axis, reason ?? "");
       }
     }
   }

@@ -15,18 +15,24 @@ import { traceModel } from "../../run/trace.js";
  * vector read by one node only. Exporters store equal vectors once, such as the biases of all layers that start at 0;
  * that they are equal is no reason for two layers to lose the same channels.
  */
-export function prepareForCuts(original: Model): Model {
+export function prepareForCuts(original: Model): Prepared {
   const { model } = cloneModel(original);
   upgradeOpset(model);
   liftConstants(model);
   for (const input of [...model.graph.inputs]) if (input.initializer) removeGraphInput(model.graph, input);
   removeIdentities(model);
   removeDead(model);
-  separateVectors(model);
-  return model;
+  return { model, copies: separateVectors(model) };
 }
 
-function separateVectors(model: Model): void {
+export interface Prepared {
+  model: Model;
+  /** Names of vectors that were one in the original, by those of their copies. */
+  copies: ReadonlyMap<string, string>;
+}
+
+function separateVectors(model: Model): Map<string, string> {
+  const copies = new Map<string, string>();
   const b = new Builder(model.graph);
   for (const value of [...model.graph.initializers()]) {
     const shared = value.uses.size > 1 && !value.isGraphOutput && value.initializer.dims.length <= 1;
@@ -34,9 +40,11 @@ function separateVectors(model: Model): void {
     for (const node of [...value.uses].slice(1)) {
       if (node.graph !== model.graph) continue;
       const own = b.constant(value.initializer, value.name);
+      copies.set(own.name, value.name);
       for (const [index, input] of node.inputs.entries()) if (input === value) setInput(node, index, own);
     }
   }
+  return copies;
 }
 
 /** What runs on inputs of different sizes show: dims are those of the first, integers are known where all agree. */

@@ -1,0 +1,46 @@
+import { formatCount, formatShort } from "../base/format.js";
+import type { GroupsDescription } from "../prune/structured/describe-groups.js";
+import { renderTable } from "./table.js";
+import type { Terminal } from "./terminal.js";
+
+const most = 3;
+
+/** The first names, and how many more there are. */
+function some(names: readonly string[]): string {
+  const distinct = [...new Set(names)];
+  const more = distinct.length - most;
+  return [...distinct.slice(0, most), ...(more > 0 ? [`${more} more`] : [])].join(", ");
+}
+
+/** What can be cut, what hangs together, and what is frozen, for people. */
+export function renderGroups({ sets, frozen }: GroupsDescription, terminal: Terminal): string {
+  const strong = (text: string) => terminal.style("bold", text);
+  const rows = sets.map((set) => [
+    set.name,
+    set.unit,
+    formatCount(set.groups),
+    formatCount(set.parameters),
+    formatShort(set.macs),
+    some(set.coupled.slice(1).map(({ name }) => name)),
+  ]);
+  const columns = [
+    { title: "units of" },
+    { title: "kind" },
+    { title: "there are", align: "right" as const },
+    { title: "each has", align: "right" as const },
+    { title: "MACs", align: "right" as const },
+    { title: "together with" },
+  ];
+  const reasons = frozen.map(({ reason, axes }) => [
+    reason,
+    formatCount(axes.length),
+    some(axes.map(({ name, axis }) => `${name} axis ${axis}`)),
+  ]);
+  return [
+    strong("What can be cut"),
+    renderTable(columns, rows, { strong }),
+    "",
+    strong("What cannot, and why"),
+    renderTable([{ title: "reason" }, { title: "axes", align: "right" }, { title: "of" }], reasons, { strong }),
+  ].join("\n");
+}

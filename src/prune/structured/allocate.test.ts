@@ -1,0 +1,73 @@
+import { describe, expect, it } from "vitest";
+import { Net } from "../../../test/support/cut-model.js";
+import { nodeEngine } from "../../run/node.js";
+import { type AllocationOptions, allocate } from "./allocate.js";
+import { buildGroups } from "./build-groups.js";
+import type { Group, Grouping } from "./groups.js";
+
+/** Layers of 32, 20 and 6 neurons; the scores are what the groups are numbered. */
+async function layered(): Promise<{ grouping: Grouping; scores: Map<Group, number> }> {
+  const net = new Net(70);
+  let x = net.input(["batch", 4]);
+  let width = 4;
+  for (const [name, size] of Object.entries({ a: 32, b: 20, c: 6, out: 3 })) {
+    x = net.b.emit("Relu", [net.linear(x, name, width, size)]);
+    width = size;
+  }
+  const grouping = await buildGroups(net.output(x), { engine: nodeEngine });
+  return { grouping, scores: new Map(grouping.groups.map((group) => [group, group.id])) };
+}
+
+async function counts(options: AllocationOptions): Promise<Record<string, number>> {
+  const { grouping, scores } = await layered();
+  const { removed } = allocate(grouping, scores, options);
+  return Object.fromEntries(
+    grouping.sets.map(({ name, groups }) => [name[0], groups.filter((group) => removed.has(group)).length]),
+  );
+}
+
+describe("allocation", () => {
+  it("takes the same share of every set, those with the lowest scores", async () => {
+    const { grouping, scores } = await layered();
+    const { removed } = allocate(grouping, scores, { sparsity: 0.5, roundTo: 1 });
+    expect(await counts({ sparsity: 0.5, roundTo: 1 })).toEqual({ a: 16, b: 10, c: 3 });
+    for (const { groups } of grouping.sets) {
+      const order = [...groups].sort((x, y) => x.id - y.id);
+      expect(order.slice(0, groups.length / 2).every((group) => removed.has(group))).toBe(true);
+    }
+  });
+
+  it("rounds what stays to multiples of 8, and says where that undoes the cut", async () => {
+    expect(await counts({ sparsity: 0.4 })).toEqual({ a: 8, b: 4, c: 2 });
+    const { grouping, scores } = await layered();
+    const { undone } = allocate(grouping, scores, { sparsity: 0.1 });
+    expect(undone.map(({ name }) => name[0])).toEqual(["a"]);
+  });
+
+  it("never empties a set", async () => {
+    expect(await counts({ sparsity: 0.99, roundTo: 1 })).toEqual({ a: 31, b: 19, c: 5 });
+  });
+
+  it("lets all sets compete, up to a share of each", async () => {
+    // The groups with the lowest numbers are those of the first layer.
+    expect(await counts({ sparsity: 0.5, scope: "global", roundTo: 1 })).toEqual({ a: 29, b: 0, c: 0 });
+    expect(await counts({ sparsity: 0.5, scope: "global", roundTo: 1, maxSparsity: 0.5 })).toEqual({
+      a: 16,
+      b: 10,
+      c: 3,
+    });
+  });
+
+  it("takes shares by pattern, and refuses one that fits nothing", async () => {
+    expect(await counts({ sparsity: 0.5, sparsities: { "b*": 0.25 }, roundTo: 1 })).toEqual({ a: 16, b: 5, c: 3 });
+    await expect(counts({ sparsity: 0.5, sparsities: { z: 0.2 } })).rejects.toThrow(
+      /no weight that can be cut is called 'z'/,
+    );
+  });
+
+  it("says when there is nothing of a kind", async () => {
+    await expect(counts({ sparsity: 0.5, units: ["filter"] })).rejects.toThrow(
+      "there is no filter in the model that can be cut. It has neuron.",
+    );
+  });
+});

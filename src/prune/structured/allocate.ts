@@ -1,0 +1,119 @@
+import { EspalierError, quoted } from "../../base/errors.js";
+import { globMatcher } from "../../base/glob.js";
+import type { UnitKind } from "../../ops/coupling.js";
+import { assertSparsity } from "../sparsity.js";
+import type { Group, Grouping, GroupSet } from "./groups.js";
+import { sideOf } from "./members.js";
+
+export interface AllocationOptions {
+  /** Share of the groups that goes. */
+  sparsity: number;
+  /**
+   * - uniform (default): every set loses this share of its groups;
+   * - global: the groups of all sets compete.
+   */
+  scope?: "uniform" | "global";
+  /** Shares of their own, by glob patterns over the names of the weights that compute the groups; the first that fits counts. */
+  sparsities?: Readonly<Record<string, number>>;
+  /** Of no set goes more than this share. Default 1; a group always stays. */
+  maxSparsity?: number;
+  /** The kinds of groups that may go. Default all. */
+  units?: readonly UnitKind[];
+  /**
+   * What stays of filters, neurons and hidden units is a multiple of this, as far as the layer is that large. onnxruntime
+   * computes in blocks of 8; 1 switches it off. Default 8.
+   */
+  roundTo?: number;
+}
+
+export interface Allocation {
+  removed: ReadonlySet<Group>;
+  /** Sets of which nothing goes since rounding would undo the cut. */
+  undone: readonly GroupSet[];
+}
+
+/**
+ * Which groups go: of each set those with the lowest scores.
+ * Throws `bad-usage` for shares outside of [0, 1), patterns that fit nothing, and when the model has no such groups.
+ */
+export function allocate(
+  grouping: Grouping,
+  scores: ReadonlyMap<Group, number>,
+  options: AllocationOptions,
+): Allocation {
+  const { sparsity, scope = "uniform", sparsities = {}, maxSparsity = 1, units, roundTo = 8 } = options;
+  assertSparsity(sparsity);
+  const rated = Object.entries(sparsities).map(([pattern, share]) => {
+    assertSparsity(share, `layers ${quoted(pattern)}`);
+    return { share, fits: fitting(grouping.sets, pattern) };
+  });
+  const sets = grouping.sets.filter((set) => !units || units.includes(set.unit));
+  if (sets.length === 0) throw nothingToCut(grouping, units);
+  const scoreOf = (group: Group) => scores.get(group) ?? 0;
+  const ascending = (groups: readonly Group[]) => [...groups].sort((a, b) => scoreOf(a) - scoreOf(b) || a.id - b.id);
+
+  const own = (set: GroupSet) => rated.find(({ fits }) => fits.has(set))?.share ?? null;
+  const counts = new Map<GroupSet, number>();
+  for (const set of sets) counts.set(set, (own(set) ?? (scope === "uniform" ? sparsity : 0)) * set.groups.length);
+  const most = (set: GroupSet) => Math.min(set.groups.length - 1, Math.floor(maxSparsity * set.groups.length + 1e-9));
+  if (scope === "global") shareGlobally(sets.filter((set) => own(set) === null));
+
+  function shareGlobally(competing: readonly GroupSet[]): void {
+    const total = competing.reduce((sum, { groups }) => sum + groups.length, 0);
+    let left = Math.round(sparsity * total);
+    const setOf = new Map(competing.flatMap((set) => set.groups.map((group) => [group, set] as const)));
+    for (const group of ascending([...setOf.keys()])) {
+      const set = setOf.get(group);
+      if (left === 0 || !set) return;
+      const count = counts.get(set) ?? 0;
+      if (count >= most(set)) continue;
+      counts.set(set, count + 1);
+      left--;
+    }
+  }
+
+  const removed = new Set<Group>();
+  const undone: GroupSet[] = [];
+  for (const set of sets) {
+    const wanted = Math.min(Math.floor((counts.get(set) ?? 0) + 1e-9), most(set));
+    const count = rounded(set, wanted, roundTo);
+    if (wanted > 0 && count === 0) undone.push(set);
+    for (const group of ascending(set.groups).slice(0, count)) removed.add(group);
+  }
+  return { removed, undone };
+}
+
+const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden"];
+
+/** How many go so that what stays is a multiple of `roundTo`, the nearest one. */
+function rounded({ unit, groups }: GroupSet, wanted: number, roundTo: number): number {
+  const positions = groups[0].slices[0].positions.length;
+  if (!inBlocks.includes(unit) || roundTo === 1 || positions % roundTo === 0 || wanted === 0) return wanted;
+  const stays = groups.length - wanted;
+  const nearest = Math.max(roundTo, Math.round(stays / roundTo) * roundTo);
+  return groups.length < roundTo ? wanted : Math.max(0, groups.length - nearest);
+}
+
+function fitting(sets: readonly GroupSet[], pattern: string): ReadonlySet<GroupSet> {
+  const fits = globMatcher(pattern);
+  const chosen = sets.filter(({ groups }) =>
+    groups[0].slices.some(({ value, axis }) => sideOf(value, axis) !== "outgoing" && fits(value.name)),
+  );
+  if (chosen.length > 0) return new Set(chosen);
+  throw new EspalierError("bad-usage", `no weight that can be cut is called ${quoted(pattern)}`, {
+    hint: `There are ${sets
+      .slice(0, 8)
+      .map(({ name }) => name)
+      .join(", ")}${sets.length > 8 ? ", ..." : ""}.`,
+  });
+}
+
+function nothingToCut({ sets, frozen }: Grouping, units: readonly UnitKind[] | undefined): EspalierError {
+  const reasons = [...new Set(frozen.map(({ reason }) => reason))].slice(0, 3);
+  const what = units
+    ? `there is no ${units.join(" or ")} in the model that can be cut`
+    : "nothing in the model can be cut";
+  const present = [...new Set(sets.map(({ unit }) => unit))];
+  const hint = present.length > 0 ? `It has ${present.join(", ")}.` : `The reasons: ${reasons.join("; ")}.`;
+  return new EspalierError("unsupported", what, { hint });
+}

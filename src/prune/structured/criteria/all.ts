@@ -1,0 +1,16 @@
+import type { GroupCriterion } from "./criterion.js";
+import { geometricMedian } from "./geometric-median.js";
+import { l1, l2 } from "./norm.js";
+import { randomGroups } from "./random.js";
+
+/** The criteria that the command line knows, the default first. */
+export const structuredCriteria: readonly GroupCriterion[] = [
+  l1(),
+  l2(),
+  l1("outgoing"),
+  l2("outgoing"),
+  l1("all"),
+  l2("all"),
+  geometricMedian,
+  randomGroups,
+];

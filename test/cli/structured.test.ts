@@ -1,0 +1,103 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { toFloat32 } from "../../src/base/tensor.js";
+import { constantOf } from "../../src/graph/constant.js";
+import { readModel, writeModel } from "../../src/onnx/file.js";
+import { Net } from "../support/cut-model.js";
+import { temporaryFolder } from "../support/temporary-folder.js";
+import { assertBuilt, espalier } from "./run.js";
+
+assertBuilt();
+const folder = temporaryFolder();
+
+function network(): string {
+  const path = join(folder(), "net.onnx");
+  const net = new Net(90);
+  const h = net.b.emit("Relu", [net.conv(net.input(["batch", 3, 8, 8]), "a", 3, 16, { kernel: 3 })]);
+  const flat = net.b.emit("Flatten", [net.b.emit("GlobalAveragePool", [net.conv(h, "b", 16, 32)])]);
+  writeModel(net.output(net.linear(flat, "fc", 32, 4)), path, {});
+  return path;
+}
+
+describe("prune --granularity", () => {
+  it("writes a smaller network, and a report that repeats the cut", async () => {
+    const [model, out, report] = [network(), join(folder(), "half.onnx"), join(folder(), "half.json")];
+    const args = ["--granularity", "structured", "--sparsity", "0.5", "-o", out, "--report", report, "--json"];
+    const { code, stdout } = await espalier(["prune", model, ...args]);
+    expect(code).toBe(0);
+    const { before, after, saved, differences } = JSON.parse(stdout);
+    // 3x3x3x16 + 16 + 16x32 + 32 + 32x4 + 4; then 8 and 16 channels.
+    expect(before.parameters).toBe(1124);
+    expect(after.parameters).toBe(216 + 8 + 128 + 16 + 64 + 4);
+    expect(saved.checked).toEqual(["onnxruntime-node", "onnxruntime-web"]);
+    expect(Object.values<number>(differences).every((difference) => difference < 1e-4)).toBe(true);
+
+    const { tensors } = JSON.parse(readFileSync(report, "utf8"));
+    const [original, smaller] = [readModel(model), readModel(out)];
+    expect(Object.keys(tensors).sort()).toEqual(["a", "a.bias", "b", "b.bias", "fc"]);
+    for (const [name, axes] of Object.entries<{ axis: number; size: number; keep: number[] }[]>(tensors)) {
+      const [from, to] = [original, smaller].map(({ graph }) => constantOf(graph.find(name) ?? null));
+      if (!from || !to) throw new Error(`no constant ${name}`);
+      let [values, dims] = [[...toFloat32(from)], [...from.dims]];
+      for (const { axis, size, keep } of axes) {
+        expect(size).toBe(dims[axis]);
+        const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1);
+        values = values.filter((_, i) => keep.includes(Math.floor(i / inner) % size));
+        dims = dims.map((dim, i) => (i === axis ? keep.length : dim));
+      }
+      expect([...to.dims]).toEqual(dims);
+      expect([...toFloat32(to)]).toEqual(values);
+    }
+  });
+
+  it("shows what would go and writes nothing", async () => {
+    const { code, stdout } = await espalier([
+      "prune",
+      network(),
+      "--granularity",
+      "filter",
+      "--sparsity",
+      "0.5",
+      "--dry-run",
+    ]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/a +filter +16 +8 +50\.00 %/);
+  });
+
+  it.each([
+    [
+      ["--granularity", "head", "--sparsity", "0.5", "-o", "x.onnx"],
+      1,
+      "there is no head in the model that can be cut",
+    ],
+    [["--granularity", "filter", "-o", "x.onnx"], 2, "it is not said how much should go"],
+    [["--granularity", "filter", "--sparsity", "0.5"], 2, "it is not said where to write"],
+    [["--granularity", "filter", "--sparsity", "1.2", "-o", "x.onnx"], 2, "a sparsity is at least 0"],
+    [
+      ["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--criterion", "movement"],
+      2,
+      "judges single weights",
+    ],
+    [["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--data", "d"], 2, "--data: says nothing about"],
+    [
+      ["--sparsity", "0.5", "-o", "x.onnx", "--round-to", "4"],
+      2,
+      "--round-to: says nothing about --granularity weight",
+    ],
+    [["--sparsity", "0.5"], 2, "it is not said where to write"],
+  ])("refuses %j", async (args, expected, message) => {
+    const { code, stderr } = await espalier(["prune", network(), ...args]);
+    expect(stderr).toContain(message);
+    expect(code).toBe(expected);
+  });
+});
+
+describe("inspect --groups", () => {
+  it("shows what hangs together and what is frozen", async () => {
+    const { code, stdout } = await espalier(["inspect", network(), "--groups"]);
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/a +filter +16 /);
+    expect(stdout).toMatch(/'input' is an input of the model +1 +a axis 1/);
+  });
+});
