@@ -1,3 +1,4 @@
+import { intTensor, type Tensor } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import type { Node, Value } from "../graph/ir.js";
 import { readsOf } from "../graph/walk.js";
@@ -36,6 +37,15 @@ function isInferenceDropout(node: Node): boolean {
 /** Whether the outputs depend on the dims of the input alone, not on its elements. */
 export function readsDimsOnly(node: Node): boolean {
   return node.domain === "" && (node.type === "Shape" || node.type === "Size" || node.type === "EyeLike");
+}
+
+/** What a Shape or Size node gives for an input of these dims; null for other operators. */
+export function elementsFromDims(node: Node, dims: readonly number[]): Tensor | null {
+  if (node.domain !== "") return null;
+  if (node.type === "Size") return intTensor([dims.reduce((a, b) => a * b, 1)], []);
+  if (node.type !== "Shape") return null;
+  const at = (position: number) => Math.max(0, Math.min(position < 0 ? position + dims.length : position, dims.length));
+  return intTensor(dims.slice(at(node.int("start", 0)), at(node.int("end", dims.length))));
 }
 
 /**

@@ -7,8 +7,8 @@ import { liftConstants } from "../../passes/lift-constants.js";
 import { removeDead } from "../../passes/remove-dead.js";
 import { removeIdentities } from "../../passes/remove-identities.js";
 import { upgradeOpset } from "../../passes/upgrade.js";
+import { inferTrace } from "../../run/infer.js";
 import type { Engine, Tensors } from "../../run/session.js";
-import { traceModel } from "../../run/trace.js";
 
 /**
  * A copy of the model in the form that coupling rules know: operators of one opset, all constants initializers, each
@@ -56,7 +56,11 @@ export interface SizeTrace extends Trace {
 /** Traces a prepared model on each of the examples, which differ in the sizes of the axes that are free. */
 export async function traceSizes(model: Model, examples: readonly Tensors[], engine: Engine): Promise<SizeTrace> {
   const traces: Trace[] = [];
-  for (const example of examples) traces.push(await traceModel(model, example, engine));
+  for (const example of examples) {
+    traces.push(await inferTrace(model, example, engine));
+    // Without integers that are computed there is nothing to tell apart.
+    if (!computesIntegers(model, traces[0])) break;
+  }
   const [first, ...others] = traces;
   return {
     has: (value) => first.has(value),
@@ -72,4 +76,11 @@ export async function traceSizes(model: Model, examples: readonly Tensors[], eng
       return ints && others.every(agrees) ? ints : null;
     },
   };
+}
+
+function computesIntegers(model: Model, trace: Trace): boolean {
+  for (const node of model.graph.nodes) {
+    if (node.outputs.some((value) => value && trace.has(value) && trace.ints(value) !== null)) return true;
+  }
+  return false;
 }

@@ -1,0 +1,231 @@
+import { type DType, isFloat } from "../base/dtype.js";
+import { EspalierError } from "../base/errors.js";
+import { type Tensor, toNumbers } from "../base/tensor.js";
+import { cloneModel } from "../graph/clone.js";
+import { constants } from "../graph/constant.js";
+import {
+  addGraphInput,
+  addGraphOutput,
+  addInitializer,
+  addNode,
+  addValue,
+  detachOutput,
+  freshName,
+  removeNode,
+  removeValue,
+  replaceUses,
+  setConstant,
+  setGraphOutputs,
+  setOpsets,
+  setType,
+} from "../graph/edit.js";
+import { Model, type Node, type Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
+import { readsOf, topologicalOrder } from "../graph/walk.js";
+import { modelBytes } from "../onnx/write.js";
+import { elementsFromDims, isRandom, readsDimsOnly } from "../ops/constancy.js";
+import type { Engine, SessionOptions, Tensors } from "./session.js";
+import { traceModel } from "./trace.js";
+
+interface Facts {
+  dtype: DType;
+  dims: readonly number[];
+  ints: readonly number[] | null;
+}
+
+/** Shapes, axes, indices and sizes are small; data is not. */
+const smallTensor = 256;
+
+/**
+ * What `traceModel` finds, without computing the network: onnxruntime infers the shapes of a copy that has no weights,
+ * only their dims, and computes the integers that follow from shapes alone. These are put in, until nothing new is
+ * learned. Where shapes depend on data (detectors), the model is run after all.
+ * Integers that depend on the inputs' elements are not shown.
+ */
+export async function inferTrace(model: Model, feeds: Tensors, engine: Engine): Promise<Trace> {
+  const facts = await infer(model, feeds, engine).catch((error: unknown) => {
+    if (error instanceof EspalierError && error.code === "runtime") return null;
+    throw error;
+  });
+  if (!facts) return traceModel(model, feeds, engine);
+  const factsOf = (value: Value) => {
+    const found = facts.get(value);
+    if (!found) throw new EspalierError("unsupported", `the run did not show the value '${value.name}'`);
+    return found;
+  };
+  return {
+    dims: (value) => factsOf(value).dims,
+    dtype: (value) => factsOf(value).dtype,
+    ints: (value) => factsOf(value).ints,
+    has: (value) => facts.has(value),
+  };
+}
+
+/** Nothing large is computed: starting threads would take longer. */
+const inferring: SessionOptions = { optimization: "disabled", threads: 1 };
+
+/** Null where some shape cannot be inferred. */
+async function infer(original: Model, feeds: Tensors, engine: Engine): Promise<Map<Value, Facts> | null> {
+  const facts = new Map<Value, Facts>();
+  const note = (value: Value, { dtype, dims, size }: Tensor, tensor: Tensor | null) => {
+    const whole = tensor && dtype !== "string" && !isFloat(dtype) && size <= smallTensor;
+    facts.set(value, { dtype, dims, ints: whole ? toNumbers(tensor) : null });
+  };
+  for (const { value, tensor } of constants(original.graph)) note(value, tensor, tensor);
+  for (const input of original.graph.inputs) if (feeds[input.name]) note(input, feeds[input.name], null);
+  const { model, originalOf } = weightless(original, feeds);
+  for (;;) {
+    const wanted = [...model.graph.nodes].flatMap(outputsOf);
+    if (wanted.length === 0) return facts;
+    const dims = await inferDims(model, wanted, engine);
+    for (const [value, found] of dims) {
+      const of = originalOf.get(value);
+      if (of) facts.set(of, { ...found, ints: null });
+    }
+    const computed = await computeConstants(model, dims, engine);
+    for (const [value, tensor] of computed) {
+      const of = originalOf.get(value);
+      if (of) note(of, tensor, tensor);
+    }
+    if (wanted.every((value) => dims.has(value) || computed.has(value))) return facts;
+    replaceByConstants(computed);
+    const before = model.graph.nodes.size;
+    replaceByInputs(model, dims);
+    if (computed.size === 0 && model.graph.nodes.size === before) return null;
+  }
+}
+
+const outputsOf = (node: Node) => node.outputs.filter((output) => output !== null);
+
+/** Above this many elements a float constant is a weight: it decides no shape. */
+const weightSize = 1024;
+
+/** A copy whose inputs have the dims of the feeds, and whose weights are inputs without a value. */
+function weightless(original: Model, feeds: Tensors): { model: Model; originalOf: ReadonlyMap<Value, Value> } {
+  const { model, values } = cloneModel(original);
+  setGraphOutputs(model.graph, []);
+  for (const input of model.graph.inputs) {
+    const feed = feeds[input.name];
+    if (feed) setType(input, { dtype: feed.dtype, dims: feed.dims });
+  }
+  for (const value of [...model.graph.initializers()]) {
+    const { dtype, dims, size } = value.initializer;
+    if (!isFloat(dtype) || size <= weightSize || value.isGraphInput || value.returnedBy.size > 0) continue;
+    const input = addValue(model.graph, freshName(model.graph, `${value.name}/dims`), { dtype, dims });
+    addGraphInput(model.graph, input);
+    replaceUses(value, input);
+    removeValue(value);
+  }
+  return { model, originalOf: new Map([...values].map(([value, copy]) => [copy, value])) };
+}
+
+type Dims = Pick<Facts, "dtype" | "dims">;
+
+/**
+ * What onnxruntime's shape inference knows of the values; those with a dim that it does not know are left out, and those
+ * without dims, since it describes a value of unknown rank as it does a single number.
+ */
+async function inferDims(model: Model, values: readonly Value[], engine: Engine): Promise<Map<Value, Dims>> {
+  const session = await engine.load(modelBytes(model, values), inferring);
+  const shown = new Map(session.outputs.map((output) => [output.name, output]));
+  await session.release();
+  const known = new Map<Value, Dims>();
+  for (const value of values) {
+    const { dtype = null, dims = [] } = shown.get(value.name) ?? {};
+    const fixed = dims.flatMap((dim) => (typeof dim === "number" && dim >= 0 ? [dim] : []));
+    if (dtype && dims.length > 0 && fixed.length === dims.length) known.set(value, { dtype, dims: fixed });
+  }
+  return known;
+}
+
+/** The elements of what depends on constants and on known shapes alone, in the main graph. */
+async function computeConstants(
+  model: Model,
+  dims: ReadonlyMap<Value, Dims>,
+  engine: Engine,
+): Promise<Map<Value, Tensor>> {
+  const part = new Model(model.irVersion, model.opset);
+  setOpsets(part, model.opsets);
+  const copies = new Map<Value, Value>();
+  const known = new Map<Value, Tensor>();
+  for (const value of model.graph.initializers()) if (!value.isGraphInput) known.set(value, value.initializer);
+  const copyOf = (value: Value): Value | null => {
+    const tensor = known.get(value);
+    const copy = copies.get(value) ?? (tensor ? addInitializer(part.graph, value.name, tensor) : null);
+    if (copy) copies.set(value, copy);
+    return copy;
+  };
+  const dimsOf = (value: Value) => dims.get(value)?.dims ?? value.initializer?.dims ?? fixedDims(value);
+  const computed = new Map<Value, Tensor>();
+  for (const node of topologicalOrder(model.graph)) {
+    const [source, output] = [node.inputs[0], node.outputs[0]];
+    const of = source && readsDimsOnly(node) ? dimsOf(source) : null;
+    const elements = of && elementsFromDims(node, of);
+    if (output && elements) {
+      computed.set(output, elements);
+      known.set(output, elements);
+      continue;
+    }
+    if (node.subgraphs.length > 0 || isRandom(node)) continue;
+    if (!node.inputs.every((value) => value === null || known.has(value) || copies.has(value))) continue;
+    const outputs = node.outputs.map((value) => {
+      if (value) copies.set(value, addValue(part.graph, value.name));
+      return value && (copies.get(value) ?? null);
+    });
+    const inputs = node.inputs.map((value) => value && copyOf(value));
+    const attributes = Object.fromEntries(node.attributes);
+    addNode(part.graph, node.type, { domain: node.domain, name: node.name, inputs, outputs, attributes });
+    for (const value of outputs) if (value) addGraphOutput(part.graph, value);
+  }
+  if (part.graph.outputs.length > 0) {
+    const session = await engine.load(modelBytes(part), inferring);
+    const results = await session.run({}).finally(() => session.release());
+    for (const [value, copy] of copies) if (results[copy.name]) computed.set(value, results[copy.name]);
+  }
+  return computed;
+}
+
+/** Of an input of the copy. */
+function fixedDims(value: Value): readonly number[] | null {
+  const dims = value.isGraphInput ? value.type?.dims : null;
+  const numbers = dims?.flatMap((dim) => (typeof dim === "number" ? [dim] : []));
+  return numbers && numbers.length === dims?.length ? numbers : null;
+}
+
+function replaceByConstants(tensors: ReadonlyMap<Value, Tensor>): void {
+  for (const node of new Set([...tensors.keys()].flatMap((value) => value.producer ?? []))) {
+    if (!outputsOf(node).every((value) => tensors.has(value) && !value.isGraphOutput)) continue;
+    for (const [index, value] of node.outputs.entries()) {
+      const tensor = value && tensors.get(value);
+      if (tensor) setConstant(detachOutput(node, index), tensor);
+    }
+    removeNode(node);
+  }
+  for (const value of tensors.keys()) if (value.initializer && !value.isRead) removeValue(value);
+}
+
+/**
+ * Nodes whose dims are known need not be looked at again: what others still read of them becomes an input. Those that
+ * may become constants stay: all that does not depend on an input's elements.
+ */
+function replaceByInputs(model: Model, dims: ReadonlyMap<Value, Dims>): void {
+  const data = new Set<Value>(model.graph.inputs);
+  const done: Node[] = [];
+  for (const node of topologicalOrder(model.graph)) {
+    const outputs = outputsOf(node);
+    if (readsDimsOnly(node) || ![...readsOf(node)].some((value) => data.has(value))) continue;
+    for (const output of outputs) data.add(output);
+    if (outputs.every((value) => dims.has(value))) done.push(node);
+  }
+  for (const node of done) {
+    for (const [index, value] of node.outputs.entries()) {
+      const type = value && dims.get(value);
+      if (!type || !value.isRead) continue;
+      detachOutput(node, index);
+      setType(value, type);
+      addGraphInput(model.graph, value);
+    }
+  }
+  // Only now, since some read what others give.
+  for (const node of done.reverse()) removeNode(node);
+}
