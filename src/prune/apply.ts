@@ -81,9 +81,10 @@ export function presentMask(layer: PrunableLayer, pattern: Pattern): Uint8Array 
 /** Counts the zeros of each layer in the model as it is. */
 export function measureSparsity(layers: readonly PrunableLayer[]): LayerSparsity[] {
   return layers.map((layer) => {
-    const { name, dims, size } = layer;
-    const zeros = countZeros(elementsOf(tensorOf(layer)));
-    return { name, dims, size, zeros, sparsity: zeros / size };
+    const { name, size } = layer;
+    const tensor = tensorOf(layer);
+    const zeros = countZeros(elementsOf(tensor));
+    return { name, dims: tensor.dims, size, zeros, sparsity: zeros / size };
   });
 }
 
