@@ -2,6 +2,7 @@ import { EspalierError } from "../base/errors.js";
 import { Tensor, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import { setConstant } from "../graph/edit.js";
+import { notFinite } from "../train/finite.js";
 import type { PrunableLayer } from "./layers.js";
 import type { Pattern } from "./patterns/pattern.js";
 
@@ -52,10 +53,7 @@ export function assertFiniteWeights(layers: readonly PrunableLayer[]): void {
       for (const element of elements) if (!Number.isFinite(element)) count++;
     }
     if (count === 0) continue;
-    throw new EspalierError("bad-model", `${count} of ${layer.size} weights are NaN or infinite`, {
-      who: layer.name,
-      hint: "The training that made the model has diverged: take an earlier state of it.",
-    });
+    throw notFinite(layer.name, count, layer.size);
   }
 }
 
