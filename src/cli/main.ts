@@ -38,9 +38,12 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
 };
 
-async function main(argv: readonly string[]): Promise<number> {
-  const signal = watchInterrupts();
-  ignoreClosedPipes();
+/** Ends the process on purpose. */
+type EndProcess = (code: number) => void;
+
+async function main(argv: readonly string[], end: EndProcess): Promise<number> {
+  const signal = watchInterrupts(end);
+  ignoreClosedPipes(end);
   const program = new Command("espalier")
     .description("Prunes trained neural networks: ONNX in, smaller and faster ONNX out.")
     .version(packageVersion())
@@ -66,10 +69,10 @@ async function main(argv: readonly string[]): Promise<number> {
  * The first Ctrl-C asks the work to stop at the next safe point, the second one ends the process. A terminal that closes
  * and a system that shuts down ask in the same way.
  */
-function watchInterrupts(): AbortSignal {
+function watchInterrupts(end: EndProcess): AbortSignal {
   const controller = new AbortController();
   const stop = () => {
-    if (controller.signal.aborted) process.exit(exitCodes.interrupted);
+    if (controller.signal.aborted) end(exitCodes.interrupted);
     controller.abort();
     process.stderr.write("\nstopping; press Ctrl-C again to end at once\n");
   };
@@ -78,18 +81,44 @@ function watchInterrupts(): AbortSignal {
 }
 
 /** Whoever reads the output may stop reading (`| head`): the work goes on, the rest of the output is dropped. */
-function ignoreClosedPipes(): void {
+function ignoreClosedPipes(end: EndProcess): void {
   for (const stream of [process.stdout, process.stderr]) {
     stream.on("error", (cause: NodeJS.ErrnoException) => {
       if (cause.code === "EPIPE") return;
       const failure = new EspalierError("io", `the output cannot be written (${messageOf(cause)})`, { cause });
-      process.exit(reportFailure(failure));
+      end(reportFailure(failure));
     });
   }
 }
 
-process.on("uncaughtException", (error) => process.exit(reportFailure(error)));
-const code = await main(process.argv.slice(2));
+/**
+ * A module with data may end the process, and one whose promise never settles leaves Node with nothing to wait for. Neither
+ * may look like a command that is done.
+ */
+function watchEarlyEnd(): EndProcess {
+  let ended = false;
+  const end = (code: number) => {
+    ended = true;
+    process.exit(code);
+  };
+  const refuse = (what: string) =>
+    reportFailure(
+      new EspalierError("bad-data", what, {
+        hint: "Is there a module in --data? It must settle its promises and not call process.exit.",
+      }),
+    );
+  // Comes when there is nothing left to wait for, and not when somebody ends the process.
+  process.on("beforeExit", () => end(refuse("the command waits for something that never comes")));
+  process.on("exit", (code) => {
+    if (!ended)
+      process.exitCode = refuse(`something ended the process with exit code ${code} before the command was done`);
+  });
+  return end;
+}
+
+const end = watchEarlyEnd();
+process.on("uncaughtException", (error) => end(reportFailure(error)));
+const code = await main(process.argv.slice(2), end);
 // onnxruntime-web's threads may keep the process alive. What is still in the pipe goes out before, and whether that failed
 // is known one round of the event loop later.
-process.stdout.write("", () => setImmediate(() => process.exit(code)));
+process.stdout.write("", () => setImmediate(() => end(code)));

@@ -9,6 +9,8 @@ export interface PruneData {
   train: Dataset;
   /** Null where nothing has labels. */
   judge: Dataset | null;
+  /** What `judge` is, for the lines of the epochs. */
+  judgeName: "validation" | "test" | "training data";
   test: Dataset | null;
 }
 
@@ -29,5 +31,6 @@ export async function readPruneData(
       "judged by the data that are learnt from, since there are no others: --validation 0.1 holds some out",
     );
   }
-  return { train, judge, test: firstLabelled(splits.test, held.test, train) };
+  const judgeName = judge === train ? "training data" : share === undefined ? "test" : "validation";
+  return { train, judge, judgeName, test: firstLabelled(splits.test, held.test, train) };
 }

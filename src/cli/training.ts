@@ -74,20 +74,22 @@ export function lossFor(name: "cross-entropy" | "mean-square" | undefined): Loss
 
 /** `epoch 3/10  loss 0.3121  accuracy 89.12 %  validation 88.90 %  4.2 s` */
 export function epochLine(record: EpochRecord, epochs: number): string {
-  return [`epoch ${record.epoch}/${epochs}`, ...outcome(record)].join("  ");
+  return [`epoch ${record.epoch}/${epochs}`, ...outcome(record, "validation")].join("  ");
 }
 
-/** `prune-gradual  epoch 3/10  sparsity 80.00 %  loss ...` */
-export function phaseLine(record: PhaseEpoch, epochs: number): string {
+/** `prune-gradual  epoch 3/10  sparsity 80.00 %  loss ...`; `judge` names what the model is judged by. */
+export function phaseLine(record: PhaseEpoch, epochs: number, judge: string): string {
   const { phase, epoch, sparsity } = record;
-  return [phase, `epoch ${epoch}/${epochs}`, `sparsity ${formatPercent(sparsity)}`, ...outcome(record)].join("  ");
+  return [phase, `epoch ${epoch}/${epochs}`, `sparsity ${formatPercent(sparsity)}`, ...outcome(record, judge)].join(
+    "  ",
+  );
 }
 
-function outcome({ loss, accuracy, score, seconds }: EpochRecord): string[] {
+function outcome({ loss, accuracy, score, seconds }: EpochRecord, judge: string): string[] {
   const parts = [`loss ${formatLoss(loss)}`];
   if (accuracy !== null) parts.push(`accuracy ${formatPercent(accuracy)}`);
   // A score below 0 is a loss that was turned round.
-  if (score !== null) parts.push(`validation ${score < 0 ? formatLoss(-score) : formatPercent(score)}`);
+  if (score !== null) parts.push(`${judge} ${score < 0 ? formatLoss(-score) : formatPercent(score)}`);
   return [...parts, `${seconds.toFixed(1)} s`];
 }
 

@@ -111,3 +111,9 @@ test("a folder or a missing file is an io error", async () => {
   await expect(loadCsv(join(folder, "missing.csv"), "m", {})).rejects.toMatchObject({ code: "io" });
   await expect(loadCsv(folder, "m", {})).rejects.toMatchObject({ code: "io" });
 });
+
+test("whole numbers below 0 are classes too, which the reader of labels then refuses; large ones are values", async () => {
+  expect((await load("1,-1\n2,1\n")).labels).toEqual(["int64", [-1, 1]]);
+  expect((await load("1,-1\n2,25000\n")).labels).toEqual(["double", [-1, 25000]]);
+  expect((await load("1,-1\n2,0.5\n")).labels).toEqual(["double", [-1, 0.5]]);
+});

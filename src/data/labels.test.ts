@@ -54,12 +54,15 @@ test("names are numbered by the list of classes", () => {
   );
 });
 
-test("numbers of unknown type: whole and small are classes", () => {
+test("numbers of unknown type: whole and small are classes, those below 0 to be refused", () => {
   expect(labelsFromNumbers([3, 0, 9999]).dtype).toBe("int64");
+  const signs = labelsFromNumbers([-1, 1]);
+  expect(() => createLabels(signs, undefined, "y")).toThrow(/the label of example 0 is -1, no class.*--labels value/);
+  expect(createLabels(signs, "value", "y").kind).toBe("value");
   for (const numbers of [
     [3, 0, 10000],
     [3, 0.5],
-    [3, -1],
+    [3, -10000],
   ])
     expect(labelsFromNumbers(numbers).dtype).toBe("double");
 });

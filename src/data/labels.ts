@@ -55,12 +55,15 @@ export function createNamedLabels(names: readonly string[], classNames: readonly
   return classLabels(classes, [classes.length], who);
 }
 
-/** A list of whole numbers below this is read as classes where nothing else tells classes from values. */
+/**
+ * A list of whole numbers below this is read as classes where nothing else tells classes from values. Below 0 too: -1 and
+ * 1 are meant as classes, and refused as such, rather than learnt as values without a word.
+ */
 const plainClassLimit = 10_000;
 
 /** The labels of a source that does not tell integers from floats: int64 when they look like classes, else double. */
 export function labelsFromNumbers(numbers: readonly number[]): Tensor {
-  const areClasses = numbers.every((value) => Number.isInteger(value) && value >= 0 && value < plainClassLimit);
+  const areClasses = numbers.every((value) => Number.isInteger(value) && Math.abs(value) < plainClassLimit);
   if (areClasses) return intTensor(numbers);
   return Tensor.fromArray("double", [numbers.length], Float64Array.from(numbers));
 }

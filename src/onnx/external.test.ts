@@ -108,6 +108,12 @@ test("missing, short and impossible data are refused with a sentence", () => {
     ],
     [{ location: "d", offset: "4", length: "8" }, "needs bytes 4 to 12 of 'd', which has 4"],
     [{ location: "d", offset: "999999999999999" }, "which has 4"],
+    [
+      { location: "d", offset: "1000000000000000" },
+      "needs bytes 1000000000000000 to 1000000000000008 of 'd', which has 4",
+    ],
+    [{ location: "d", offset: "9".repeat(20) }, `the offset '${"9".repeat(20)}', beyond the end of any file`],
+    [{ location: "d", length: "9".repeat(20) }, `the length '${"9".repeat(20)}', beyond the end of any file`],
     [{ location: "d", offset: "-4" }, "its external data has the offset '-4', not a whole number"],
     [{ location: "d", offset: "1e3" }, "the offset '1e3', not a whole number"],
     [{ location: "d", offset: "NaN" }, "the offset 'NaN', not a whole number"],

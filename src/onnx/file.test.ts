@@ -237,3 +237,7 @@ test("initializers of an old file are inputs too, which external data makes need
   expect(written.graph?.input.map((input) => input.name)).toEqual(["x"]);
   expect(readModel(target).graph.values.get("w")?.initializer?.array).toEqual(Float32Array.of(1));
 });
+
+test.each(["/dev/zero", "/dev/null"])("%s is refused, not read", (path) => {
+  expect(() => readModel(path)).toThrow(`${path}: it is a device, not a model. Name a file.`);
+});

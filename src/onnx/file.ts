@@ -36,7 +36,11 @@ export interface ExternalDataOptions {
 export function readModel(path: string): Model {
   let bytes: Uint8Array;
   try {
-    const { size } = statSync(path);
+    const stats = statSync(path);
+    const { size } = stats;
+    if (stats.isCharacterDevice() || stats.isBlockDevice()) {
+      throw new EspalierError("io", "it is a device, not a model", { who: path, hint: "Name a file." });
+    }
     if (size > mostBytes) {
       throw new EspalierError("bad-model", `the file has ${size} bytes, an ONNX file has less than 2 GiB`, {
         who: path,

@@ -70,7 +70,17 @@ function readExternal(
   const location = entries.get("location");
   if (!location) throw new EspalierError("bad-model", "its external data has no location", { who });
   const count = (what: string, text: string) => {
-    if (/^\d{1,15}$/.test(text)) return Number(text);
+    if (/^\d+$/.test(text)) {
+      if (Number.isSafeInteger(Number(text))) return Number(text);
+      throw new EspalierError(
+        "bad-model",
+        `its external data has the ${what} ${quoted(text)}, beyond the end of any file`,
+        {
+          who,
+          hint: "The file is damaged.",
+        },
+      );
+    }
     throw new EspalierError("bad-model", `its external data has the ${what} ${quoted(text)}, not a whole number`, {
       who,
     });

@@ -64,6 +64,21 @@ export const convCases: readonly OpCase[] = [
   convCase("padding wider than the kernel", { x: [1, 2, 4, 4], w: [2, 2, 2, 2], pads: [3, 3, 3, 3] }),
   convCase("SAME_UPPER, even kernel", { x: [1, 2, 5, 5], w: [2, 2, 2, 2], autoPad: "SAME_UPPER" }),
   convCase("SAME_LOWER, stride 2", { x: [1, 2, 6, 5], w: [2, 2, 3, 3], autoPad: "SAME_LOWER", strides: [2, 2] }),
+  // What is left over between kernels is cut at both ends: a padding below 0.
+  ...["SAME_UPPER", "SAME_LOWER"].flatMap((autoPad) => [
+    convCase(`${autoPad}, gaps between kernels`, {
+      x: [2, 2, 8, 7],
+      w: [3, 2, 1, 2],
+      strides: [4, 5],
+      autoPad,
+      bias: true,
+    }),
+    convCase(`${autoPad}, gaps on one axis`, { x: [1, 2, 8, 5], w: [2, 2, 2, 3], strides: [6, 1], autoPad }),
+    convCase(`${autoPad}, 1-d, one kernel`, { x: [2, 3, 8], w: [2, 3, 1], strides: [8], autoPad }),
+    convCase(`${autoPad}, gaps, even and odd`, { x: [1, 2, 7, 6], w: [2, 2, 1, 1], strides: [4, 6], autoPad }),
+    convCase(`${autoPad}, gaps, groups`, { x: [1, 4, 8, 9], w: [4, 2, 1, 2], group: 2, strides: [4, 7], autoPad }),
+    convCase(`${autoPad}, gaps, depthwise`, { x: [2, 3, 8, 7], w: [3, 1, 1, 2], group: 3, strides: [4, 5], autoPad }),
+  ]),
   convCase("VALID", { x: [1, 2, 6, 5], w: [2, 2, 3, 3], autoPad: "VALID" }),
   convCase("groups", { x: [2, 6, 5, 4], w: [4, 3, 3, 3], group: 2, pads: [1, 1, 1, 1], bias: true }),
   convCase("groups, stride 2", { x: [2, 4, 5, 6], w: [6, 2, 3, 3], group: 2, strides: [2, 2] }),

@@ -29,13 +29,48 @@ function convSizes(g: GradientContext): ConvSizes {
   const to = g.dims(g.output(0)).slice(2);
   const groups = g.node.int("group", 1);
   return {
-    window: windowOf(g.node, w.slice(2), x.slice(2), to),
+    window: windowOf(g.node, w.slice(2), x.slice(2), to, 1),
     batch: x[0],
     groups,
     inputs: w[1],
     outputs: w[0] / groups,
     from: x.slice(2),
     to,
+  };
+}
+
+/** A tensor without what a padding below 0 leaves out, its sizes, and the way back for gradients. */
+interface Cut {
+  sizes: ConvSizes;
+  /** [N, C, from] -> [N, C, sizes.from]. */
+  apply(value: Value): Value;
+  /** The other way, with zeros in what is left out. */
+  undo(value: Value): Value;
+}
+
+function cutOf(g: GradientContext, sizes: ConvSizes): Cut {
+  const { window, batch, groups, inputs, from } = sizes;
+  const begin = window.padBegin.map((pad) => Math.max(0, -pad));
+  const end = window.padEnd.map((pad) => Math.max(0, -pad));
+  const inner = from.map((size, i) => size - begin[i] - end[i]);
+  const padding = (pads: readonly number[]) => pads.map((pad) => Math.max(0, pad));
+  const move = (value: Value, before: readonly number[], after: readonly number[], sign: number) => {
+    const dims = [batch, groups * inputs, ...before];
+    let moved = value;
+    for (const [i, size] of after.entries()) {
+      moved = sample(g, moved, dims, i + 2, sign * begin[i], 1, size);
+      dims[i + 2] = size;
+    }
+    return moved;
+  };
+  return {
+    sizes: {
+      ...sizes,
+      window: { ...window, padBegin: padding(window.padBegin), padEnd: padding(window.padEnd) },
+      from: inner,
+    },
+    apply: (value) => move(value, from, inner, 1),
+    undo: (value) => move(value, inner, from, -1),
   };
 }
 
@@ -169,21 +204,17 @@ function positions(sizes: readonly number[]): number[][] {
  * dW of a depthwise Conv: X and dY of every image and channel are correlated with each other, which is one grouped
  * convolution with dY as its kernels, stride and dilation having swapped their parts.
  */
-function depthwiseWeightGradient(g: GradientContext, { window, batch, groups, from, to }: ConvSizes): Value {
+function depthwiseWeightGradient(g: GradientContext, x: Value, { window, batch, groups, from, to }: ConvSizes): Value {
   const { kernel, strides, dilations, padBegin } = window;
   const pairs = batch * groups;
   const reach = kernel.map((k, i) => (k - 1) * dilations[i] + (to[i] - 1) * strides[i] + 1);
   const padEnd = reach.map((r, i) => Math.max(0, r - from[i] - padBegin[i]));
-  const correlated = g.emit(
-    "Conv",
-    [g.reshape(g.input(0), [1, pairs, ...from]), g.reshape(g.gradOf(0), [pairs, 1, ...to])],
-    {
-      group: attr.int(pairs),
-      strides: attr.ints(dilations),
-      dilations: attr.ints(strides),
-      pads: attr.ints([...padBegin, ...padEnd]),
-    },
-  );
+  const correlated = g.emit("Conv", [g.reshape(x, [1, pairs, ...from]), g.reshape(g.gradOf(0), [pairs, 1, ...to])], {
+    group: attr.int(pairs),
+    strides: attr.ints(dilations),
+    dilations: attr.ints(strides),
+    pads: attr.ints([...padBegin, ...padEnd]),
+  });
   const size = from.map(
     (f, i) => Math.floor((f + padBegin[i] + padEnd[i] - (to[i] - 1) * strides[i] - 1) / dilations[i]) + 1,
   );
@@ -248,12 +279,13 @@ const conv = defineOp({
   domain: "",
   coupling: convCoupling,
   gradient: rule((g) => {
-    const sizes = convSizes(g);
+    const whole = convSizes(g);
+    const { sizes, apply, undo } = cutOf(g, whole);
     const depthwise = sizes.inputs === 1 && sizes.outputs === 1;
     const spatial = sizes.to.map((_, i) => i + 2);
     return [
-      g.needs(0) ? inputGradient(g, sizes) : null,
-      g.needs(1) ? (depthwise ? depthwiseWeightGradient(g, sizes) : weightGradient(g, sizes)) : null,
+      g.needs(0) ? undo(inputGradient(g, sizes)) : null,
+      g.needs(1) ? (depthwise ? depthwiseWeightGradient(g, apply(g.input(0)), sizes) : weightGradient(g, whole)) : null,
       g.needs(2) ? g.emit("ReduceSum", [g.gradOf(0), g.list([0, ...spatial])], { keepdims: attr.int(0) }) : null,
     ];
   }),

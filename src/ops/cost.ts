@@ -3,6 +3,7 @@ import type { Tensor } from "../base/tensor.js";
 import { constantOf, constants } from "../graph/constant.js";
 import type { Graph, Node } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
+import { sourceOf } from "./constant-view.js";
 import { opOf } from "./registry.js";
 
 export interface NodeCost {
@@ -42,7 +43,7 @@ function nonzeroShare(node: Node, trace: Trace): number {
     return input ? trace.dims(input).length : 0;
   };
   for (const { input } of opOf(node)?.weights(node, rank) ?? []) {
-    const tensor = constantOf(node.inputs[input] ?? null);
+    const tensor = constantOf(sourceOf(node.inputs[input] ?? null));
     if (tensor && tensor.size > 0) return countNonzeros(tensor) / tensor.size;
   }
   return 1;

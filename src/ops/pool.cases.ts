@@ -82,6 +82,13 @@ const padded = windows.filter(([, shape]) => shape.pads || shape.autoPad || shap
 export const poolCases: readonly OpCase[] = [
   ...["MaxPool", "AveragePool", "LpPool"].flatMap((op) => windows.map(([name, shape]) => poolCase(op, name, shape))),
   ...padded.map(([name, shape]) => poolCase("AveragePool", `${name}, padding counts`, { ...shape, more: include })),
+  // onnxruntime's MaxPool refuses many paddings below 0.
+  ...["AveragePool", "LpPool"].flatMap((op) =>
+    ["SAME_UPPER", "SAME_LOWER"].flatMap((autoPad) => [
+      poolCase(op, `${autoPad}, gaps between windows`, { x: [1, 2, 8, 7], kernel: [1, 2], strides: [4, 6], autoPad }),
+      poolCase(op, `${autoPad}, gaps, even and odd`, { x: [1, 2, 7, 6], kernel: [1, 1], strides: [4, 6], autoPad }),
+    ]),
+  ),
   poolCase("MaxPool", "storage_order 1, side by side", {
     x: [2, 2, 4, 6],
     kernel: [2, 3],

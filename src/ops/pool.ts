@@ -18,7 +18,7 @@ interface Pooling {
 function poolingOf(g: GradientContext): Pooling {
   const from = g.dims(g.input(0)).slice(2);
   const to = g.dims(g.output(0)).slice(2);
-  return { window: windowOf(g.node, g.node.ints("kernel_shape", []), from, to), from, to };
+  return { window: windowOf(g.node, g.node.ints("kernel_shape", []), from, to, 0), from, to };
 }
 
 /** Elements from the first to the last that a window reads along an axis. */

@@ -5,21 +5,25 @@ export interface Window {
   kernel: readonly number[];
   strides: readonly number[];
   dilations: readonly number[];
-  /** Padding before and after each spatial axis. */
+  /** Padding before and after each spatial axis; below 0 so many elements are left out there. */
   padBegin: readonly number[];
   padEnd: readonly number[];
 }
 
 /**
- * The window of a Conv or pooling node with its padding worked out. `input` and `output` are the spatial dims.
+ * The window of a Conv or pooling node with its padding worked out. `input` and `output` are the spatial dims, `spared` is
+ * 1 for a Conv and 0 for a pooling node, as measured with onnxruntime 1.30 for totals from -11.
  * SAME_UPPER puts the odd padding element at the end, SAME_LOWER at the beginning:
  * total = (output - 1) * stride + (kernel - 1) * dilation + 1 - input.
+ * That is below 0 where the stride exceeds the kernel by 2 or more. onnxruntime then cuts the input: it rounds the halves
+ * toward 0, as C++ does, and what a Conv cuts at the beginning is half of one less than the total.
  */
 export function windowOf(
   node: Node,
   kernel: readonly number[],
   input: readonly number[],
   output: readonly number[],
+  spared: 0 | 1,
 ): Window {
   const rank = kernel.length;
   const ones = Array<number>(rank).fill(1);
@@ -29,12 +33,10 @@ export function windowOf(
   let padBegin: readonly number[] = Array<number>(rank).fill(0);
   let padEnd = padBegin;
   if (autoPad === "SAME_UPPER" || autoPad === "SAME_LOWER") {
-    const total = kernel.map((k, i) =>
-      Math.max(0, (output[i] - 1) * strides[i] + (k - 1) * dilations[i] + 1 - input[i]),
-    );
-    const small = total.map((t) => Math.floor(t / 2));
-    const large = total.map((t, i) => t - small[i]);
-    [padBegin, padEnd] = autoPad === "SAME_UPPER" ? [small, large] : [large, small];
+    const total = kernel.map((k, i) => (output[i] - 1) * strides[i] + (k - 1) * dilations[i] + 1 - input[i]);
+    const odd = autoPad === "SAME_UPPER" ? 0 : 1;
+    padBegin = total.map((t) => Math.trunc((t + odd + (t < 0 ? spared : 0)) / 2));
+    padEnd = total.map((t, i) => t - padBegin[i]);
   } else if (autoPad === "NOTSET") {
     const pads = node.ints("pads", Array<number>(2 * rank).fill(0));
     padBegin = pads.slice(0, rank);

@@ -2,6 +2,7 @@ import { EspalierError } from "../base/errors.js";
 import { Tensor, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import { setConstant } from "../graph/edit.js";
+import { notFinite } from "../train/finite.js";
 import type { PrunableLayer } from "./layers.js";
 import type { Pattern } from "./patterns/pattern.js";
 
@@ -52,10 +53,7 @@ export function assertFiniteWeights(layers: readonly PrunableLayer[]): void {
       for (const element of elements) if (!Number.isFinite(element)) count++;
     }
     if (count === 0) continue;
-    throw new EspalierError("bad-model", `${count} of ${layer.size} weights are NaN or infinite`, {
-      who: layer.name,
-      hint: "The training that made the model has diverged: take an earlier state of it.",
-    });
+    throw notFinite(layer.name, count, layer.size);
   }
 }
 
@@ -81,9 +79,10 @@ export function presentMask(layer: PrunableLayer, pattern: Pattern): Uint8Array 
 /** Counts the zeros of each layer in the model as it is. */
 export function measureSparsity(layers: readonly PrunableLayer[]): LayerSparsity[] {
   return layers.map((layer) => {
-    const { name, dims, size } = layer;
-    const zeros = countZeros(elementsOf(tensorOf(layer)));
-    return { name, dims, size, zeros, sparsity: zeros / size };
+    const { name, size } = layer;
+    const tensor = tensorOf(layer);
+    const zeros = countZeros(elementsOf(tensor));
+    return { name, dims: tensor.dims, size, zeros, sparsity: zeros / size };
   });
 }
 

@@ -54,6 +54,31 @@ it("leaves biases, integers, computed and empty weights and unknown operators al
   expect(prunableLayers(model.graph).map(({ name }) => name)).toEqual([constant.name]);
 });
 
+it("sees through what rearranges or converts weights, in the axes of the constant", () => {
+  const model = new Model(10, 21);
+  const b = new Builder(model.graph);
+  const x = b.input("x", "float", ["N", 8]);
+  const image = b.input("image", "float", ["N", 4, 7, 6]);
+  const float = { to: attr.int(1) };
+  b.emit("MatMul", [x, b.emit("Transpose", [b.constant(filled([6, 8]), "turned")])]);
+  b.emit("MatMul", [x, b.emit("Identity", [b.emit("Cast", [b.constant(filled([8, 2], "float16"), "half")], float)])]);
+  const kernel = b.constant(filled([3, 2, 4, 5]), "channels last");
+  b.emit("Conv", [image, b.emit("Transpose", [kernel], { perm: attr.ints([3, 2, 0, 1]) })]);
+  b.emit("Conv", [image, b.emit("Reshape", [b.constant(filled([5, 24]), "flat"), b.ints([5, 4, 3, 2])])]);
+  // Not weights once they are whole numbers, nor where dims are computed in the run.
+  const whole = b.emit("Cast", [b.constant(filled([8, 2]), "whole")], { to: attr.int(7) });
+  b.emit("MatMul", [x, b.emit("Cast", [whole], float)]);
+  b.emit("MatMul", [x, b.emit("Reshape", [b.constant(filled([16]), "open"), b.emit("Shape", [x])])]);
+  expect(
+    prunableLayers(model.graph).map(({ name, dims, outputAxis, inputAxis }) => [name, dims, outputAxis, inputAxis]),
+  ).toEqual([
+    ["turned", [6, 8], 0, 1],
+    ["half", [8, 2], 1, 0],
+    ["channels last", [3, 2, 4, 5], 3, 2],
+    ["flat", [5, 4, 3, 2], 0, 1],
+  ]);
+});
+
 it("counts shared weights once and names every node that uses them", () => {
   const model = new Model(10, 21);
   const b = new Builder(model.graph);

@@ -1,9 +1,9 @@
 import { isFloat } from "../base/dtype.js";
 import { EspalierError, quoted } from "../base/errors.js";
 import { globMatcher } from "../base/glob.js";
-import { constantOf } from "../graph/constant.js";
 import type { Graph, Node, Value } from "../graph/ir.js";
 import { topologicalOrder } from "../graph/walk.js";
+import { constantRank, inMemory, viewOf } from "../ops/constant-view.js";
 import type { WeightInput } from "../ops/define.js";
 import { opOf } from "../ops/registry.js";
 import { assertSparsity } from "./sparsity.js";
@@ -32,8 +32,8 @@ export interface LayerOptions {
 }
 
 /**
- * Every float constant that an operator uses as weights, in the main graph and in the bodies of If, Loop and Scan, in
- * topological order; shared weights once. Biases, scales and the weights of unknown operators are never pruned.
+ * Every float constant that an operator uses as weights, directly or behind operators that rearrange or convert it, in
+ * the main graph and in the bodies of If, Loop and Scan, in topological order; shared weights once. Biases, scales and the weights of unknown operators are never pruned.
  * What the options leave alone is not in the list, and so no part of any total.
  * Throws `bad-usage` when a pattern fits nothing or nothing is left, `bad-model` for weights of a wrong rank.
  */
@@ -86,7 +86,7 @@ function findWeights(graph: Graph): PrunableLayer[] {
   const found = new Map<Value, PrunableLayer>();
   const visit = (body: Graph) => {
     for (const node of topologicalOrder(body)) {
-      const rank = (input: number) => constantOf(node.inputs[input] ?? null)?.dims.length ?? 0;
+      const rank = (input: number) => constantRank(node.inputs[input] ?? null);
       for (const weight of opOf(node)?.weights(node, rank) ?? []) addWeight(found, node, weight);
       for (const inner of node.subgraphs) visit(inner);
     }
@@ -96,20 +96,26 @@ function findWeights(graph: Graph): PrunableLayer[] {
 }
 
 function addWeight(found: Map<Value, PrunableLayer>, node: Node, { input, outputAxis, inputAxis }: WeightInput): void {
-  const value = node.inputs[input] ?? null;
-  const tensor = constantOf(value);
-  if (!value || !tensor || !isFloat(tensor.dtype) || tensor.size === 0) return;
-  const { dims, size } = tensor;
-  if (Math.max(outputAxis, inputAxis) >= dims.length) {
-    throw new EspalierError("bad-model", `the weights ${quoted(value.name)} have dims [${dims}], too few`, {
+  const view = viewOf(node.inputs[input] ?? null);
+  if (!view || !isFloat(view.tensor.dtype) || view.tensor.size === 0) return;
+  const { source: value, tensor } = view;
+  const { dims, axes } = inMemory(view);
+  if (Math.max(outputAxis, inputAxis) >= axes.length) {
+    throw new EspalierError("bad-model", `the weights ${quoted(value.name)} have dims [${tensor.dims}], too few`, {
       who: node.label,
     });
   }
   const known = found.get(value);
-  const nodes = known ? [...new Set([...known.nodes, node])] : [node];
-  // Weights shared in two layouts (an embedding tied to a classifier) keep the layout of their first use.
-  found.set(
+  const layer = known ?? {
+    name: value.name,
     value,
-    known ? { ...known, nodes } : { name: value.name, value, dims, size, outputAxis, inputAxis, nodes, sparsity: null },
-  );
+    dims,
+    size: tensor.size,
+    outputAxis: axes[outputAxis],
+    inputAxis: axes[inputAxis],
+    nodes: [],
+    sparsity: null,
+  };
+  // Weights shared in two layouts (an embedding tied to a classifier) keep the layout of their first use.
+  found.set(value, { ...layer, nodes: [...new Set([...layer.nodes, node])] });
 }

@@ -30,13 +30,13 @@ export interface MaskOptions {
  * Layers with a sparsity of their own lose round(sparsity units), the others share the rest of the total.
  * No layer is emptied: its best unit always stays, even if fewer than round(sparsity T) units can go then. What is gone
  * stays gone, even if more than round(sparsity T) units are.
- * Throws `bad-usage` for a sparsity outside 0 <= s < 1, one that the pattern or the other layers do not allow, and for
+ * Throws `bad-usage` for a sparsity outside 0 <= s < 1 (1 where nothing is left), one that the pattern or the other layers do not allow, and for
  * scores that are not finite.
  */
 export function chooseMasks(layers: readonly ScoredLayer[], { sparsity, scope, pattern }: MaskOptions): Uint8Array[] {
-  assertSparsity(sparsity);
   // By name, so that the order of the layers makes no difference where scores or shares tie.
   const contenders = layers.map((layer, index) => contend(layer, index, pattern)).sort(byName);
+  if (sparsity !== 1 || !contenders.every(isGone)) assertSparsity(sparsity);
   const free = contenders.filter(({ own }) => own === null);
   const sum = (numbers: readonly number[]) => numbers.reduce((a, b) => a + b, 0);
   const units = sum(contenders.map(({ unitScores }) => unitScores.length));
@@ -75,6 +75,11 @@ interface Contender {
   own: number | null;
 }
 
+/** Whether nothing is left: the one case in which a sparsity of 1 can be kept. */
+function isGone({ gone, unitScores }: Pick<Contender, "gone" | "unitScores">): boolean {
+  return gone === unitScores.length;
+}
+
 function byName({ layer: { name: a } }: Contender, { layer: { name: b } }: Contender): number {
   return a < b ? -1 : Number(a > b);
 }
@@ -104,7 +109,9 @@ function contend(layer: ScoredLayer, index: number, pattern: Pattern): Contender
     }
     capacity += 1 - locked[i];
   }
-  if (layer.sparsity !== null) assertSparsity(layer.sparsity, name);
+  if (layer.sparsity !== null && (layer.sparsity !== 1 || !isGone({ gone, unitScores }))) {
+    assertSparsity(layer.sparsity, name);
+  }
   const wanted = layer.sparsity === null ? null : Math.round(layer.sparsity * unitScores.length);
   const own = wanted === null ? null : Math.min(Math.max(wanted, gone), capacity);
   return { layer, index, unitScores, locked, gone, capacity, own };

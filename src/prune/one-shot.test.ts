@@ -1,16 +1,19 @@
 import { expect, it } from "vitest";
 import { smallModel } from "../../test/support/small-model.js";
 import type { DType } from "../base/dtype.js";
-import { fromFloat32, Tensor, toFloat32 } from "../base/tensor.js";
+import { floatTensor, fromFloat32, Tensor, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import { setConstant } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
 import { modelBytes } from "../onnx/write.js";
+import { nodeEngine } from "../run/node.js";
 import { magnitude } from "./criteria/magnitude.js";
 import { movement } from "./criteria/movement.js";
 import { randomCriterion } from "./criteria/random.js";
 import { type OneShotOptions, pruneOneShot } from "./one-shot.js";
 import { parsePattern } from "./patterns/parse-pattern.js";
+import { prune } from "./prune.js";
+import { oneShot } from "./schedules/one-shot.js";
 import { globalScope } from "./scopes/global.js";
 
 const options: OneShotOptions = {
@@ -128,4 +131,27 @@ it("counts what is 0 already, and leaves it, whatever the criterion thinks of it
   expect(gone).toBe(before.length / 2);
   expect(after.filter((w) => w === 0).length).toBe(0.75 * before.length);
   expect(after.every((w, i) => before[i] !== 0 || w === 0)).toBe(true);
+});
+
+it("keeps a model that is all zero as it is, whatever less is asked for", async () => {
+  const model = smallModel();
+  for (const name of ["fc1.weight", "fc2.weight"]) {
+    const value = weight(model, name);
+    const { dims, size } = value.initializer ?? { dims: [], size: 0 };
+    setConstant(value, floatTensor(dims, new Float32Array(size)));
+  }
+  const { layers, rounds } = await prune(model, {
+    engine: nodeEngine,
+    seed: 1,
+    selection: options,
+    procedure: { kind: "rounds", count: 1, schedule: oneShot },
+    recovery: null,
+    evaluation: null,
+    goal: { sparsity: 0.5 },
+    sparsities: { fc2: 0.25 },
+  });
+  expect(layers.map(({ sparsity }) => sparsity)).toEqual([1, 1]);
+  expect(rounds).toMatchObject([{ sparsity: 1 }]);
+  expect(pruneOneShot(model, options).map(({ sparsity }) => sparsity)).toEqual([1, 1]);
+  expect(() => pruneOneShot(smallModel(), { ...options, amount: { sparsity: 1 } })).toThrow(/less than 1/);
 });

@@ -4,6 +4,7 @@ import type { Tensor } from "../base/tensor.js";
 import { constantOf, isConstantNode } from "../graph/constant.js";
 import type { Model, Node } from "../graph/ir.js";
 import { allNodes } from "../graph/walk.js";
+import { sourceOf } from "../ops/constant-view.js";
 import { countMacs, countNonzeros, type NodeCost } from "../ops/cost.js";
 import { opOf } from "../ops/registry.js";
 import { type ExampleOptions, exampleInputs } from "../run/example.js";
@@ -88,7 +89,7 @@ function tryExamples(model: Model, options: ExampleOptions): Tensors | string {
 /** Null for nodes that neither hold weights nor multiply; an Identity of a constant is no layer. */
 function layerOf(node: Node, costs: Costs | null): LayerInfo | null {
   if (isConstantNode(node)) return null;
-  const held = node.inputs.flatMap((input) => constantOf(input) ?? []).filter(isParameter);
+  const held = node.inputs.flatMap((input) => constantOf(sourceOf(input)) ?? []).filter(isParameter);
   const cost = costs?.get(node);
   const op = opOf(node);
   // What an unknown operator reads are weights unless they are single numbers, such as a threshold.

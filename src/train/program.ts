@@ -5,7 +5,7 @@ import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
-import type { Model, Value } from "../graph/ir.js";
+import type { Graph, Model, Value } from "../graph/ir.js";
 import { mainOutput } from "../graph/main-output.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
@@ -109,7 +109,7 @@ export async function compileProgram(
   const behind = ancestors([output]);
   const isWeight = (value: Value) => own.has(value) && behind.has(value) && !options.frozen?.(value.name);
   const trained = learnableConstants(graph).filter(isWeight);
-  if (trained.length === 0) throw nothingToTrain(learnableConstants(graph, otherFloats).find(isWeight));
+  if (trained.length === 0) throw nothingToTrain(graph, learnableConstants(graph, otherFloats).find(isWeight), options);
   const parameters = layOut(trained.map((value) => ({ name: value.name, dims: forward.dims(value) })));
   const feeds: Tensors = { ...example };
   const state: StateVector[] = [];
@@ -196,7 +196,7 @@ export async function compileProgram(
 const otherFloats: readonly DType[] = ["float16", "bfloat16", "double"];
 
 /** `other` is a weight of another floating-point type. */
-function nothingToTrain(other: Value | undefined): EspalierError {
+function nothingToTrain(graph: Graph, other: Value | undefined, { frozen }: ProgramOptions): EspalierError {
   const dtype = constantOf(other ?? null)?.dtype;
   if (other && dtype) {
     return new EspalierError("unsupported", `its elements are ${dtype}, and only float32 weights are trained`, {
@@ -204,8 +204,11 @@ function nothingToTrain(other: Value | undefined): EspalierError {
       hint: "Export the model in float32.",
     });
   }
-  return new EspalierError("bad-usage", "the model has no tensor left to train", {
-    hint: "It holds no float weights, or they lie in the branches of an If, or every one of them is frozen.",
+  if (learnableConstants(graph, ["float", ...otherFloats]).some(({ name }) => frozen?.(name))) {
+    return new EspalierError("bad-usage", "every tensor that could be trained is frozen", { hint: "Freeze fewer." });
+  }
+  return new EspalierError("unsupported", "the model has no tensor to train", {
+    hint: "It holds no float weights, or they lie in the branches of an If.",
   });
 }
 

@@ -7,6 +7,7 @@ import { floatTensor, intTensor, toFloat32 } from "../base/tensor.js";
 import { createArrayDatasets } from "../data/array-dataset.js";
 import type { Dataset } from "../data/dataset.js";
 import { constantOf } from "../graph/constant.js";
+import { setConstant } from "../graph/edit.js";
 import type { Model } from "../graph/ir.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
@@ -185,4 +186,19 @@ test("the running statistics of batches come back into the model, which then doe
     expect(Math.abs(weight(model, "norm.running_var")[i] - variance)).toBeLessThan(0.05);
   }
   expect((await evaluate(model, points(400, "others"), { engine: nodeEngine })).accuracy).toBeGreaterThan(0.95);
+});
+
+test("weights that are NaN are named before anything is written", async () => {
+  const model = network();
+  const value = model.graph.find("fc2.weight");
+  if (!value?.initializer) throw new Error("no fc2.weight");
+  const elements = toFloat32(value.initializer).slice();
+  elements.set([Number.NaN, Number.POSITIVE_INFINITY], 3);
+  setConstant(value, floatTensor(value.initializer.dims, elements));
+  const path = join(folder(), "checkpoint-nan");
+  await expect(trainModel(model, points(40), { ...base, checkpoint: { path, resume: false } })).rejects.toMatchObject({
+    code: "bad-model",
+    message: expect.stringMatching(/^fc2.weight: 2 of 30000 weights are NaN or infinite/),
+  });
+  expect(existsSync(path)).toBe(false);
 });

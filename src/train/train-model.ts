@@ -7,6 +7,7 @@ import type { Engine } from "../run/session.js";
 import { compileFor } from "./compile-for.js";
 import { evaluate } from "./evaluate.js";
 import { fingerprintOf, learningFacts } from "./fingerprint.js";
+import { assertFinite } from "./finite.js";
 import { type EpochRecord, fit } from "./fit.js";
 import { frozenTensors } from "./frozen.js";
 import { gather, scatter } from "./layout.js";
@@ -58,7 +59,7 @@ export interface TrainedModel {
 /**
  * Trains a model on labelled data; the given one stays as it is.
  * A run that was killed and continued from its checkpoint gives the same bytes as one that was not.
- * Throws `unsupported` for an operator without a gradient, `bad-data` when model and data do not fit, `interrupted`
+ * Throws `unsupported` for an operator without a gradient, `bad-model` for weights that are NaN, `bad-data` when model and data do not fit, `interrupted`
  * when `signal` stopped it, `bad-usage` for options that contradict each other.
  */
 export async function trainModel(model: Model, data: Dataset, options: TrainOptions): Promise<TrainedModel> {
@@ -66,6 +67,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
   assertConsistent(data, options);
   const program = await compile(model, data, options);
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
+  assertFinite(program.parameters, start.parameters);
   const trained = cloneModel(model).model;
   const trainer = await Trainer.create(program, optimizer, start, engine, threads);
   const update = () => {

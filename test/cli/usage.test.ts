@@ -105,6 +105,7 @@ test("what cannot be done ends with 1, without a stack trace unless asked for", 
   for (const args of [
     ["inspect", broken],
     ["inspect", join(folder, "none.onnx")],
+    ["inspect", "/dev/null"],
     ["bench", model, broken],
   ]) {
     const { code, stdout, stderr } = await espalier(args);
@@ -115,6 +116,25 @@ test("what cannot be done ends with 1, without a stack trace unless asked for", 
   const { stderr } = await espalier(["inspect", broken], { env: { ESPALIER_DEBUG: "1" } });
   expect(stderr).toMatch(/^\s+at /m);
   rmSync(broken);
+});
+
+test("a data module that ends the process or never settles is a failure with one sentence", async () => {
+  const data = join(folder, "data.mjs");
+  for (const [code, says] of [
+    ["export default () => new Promise(() => {});", "waits for something that never comes"],
+    ["await new Promise(() => {});", "waits for something that never comes"],
+    ["process.exit(0);", "ended the process with exit code 0 before the command was done"],
+    ["process.exit(3);", "ended the process with exit code 3 before the command was done"],
+  ]) {
+    writeFileSync(data, code);
+    for (const json of [[], ["--json"]]) {
+      const finished = await espalier(["evaluate", model, "--data", data, ...json]);
+      expect(finished).toMatchObject({ code: 1, stdout: "" });
+      expect(finished.stderr).toMatch(/^error: .*\n$/);
+      expect(finished.stderr).toContain(says);
+    }
+  }
+  rmSync(data);
 });
 
 test("whoever stops reading early is no error", async () => {

@@ -222,7 +222,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
           curve.addStep(step);
         },
         onEpoch(epoch) {
-          terminal.note(phaseLine(epoch, recovery?.epochs ?? 0));
+          terminal.note(phaseLine(epoch, recovery?.epochs ?? 0, data?.judgeName ?? ""));
           curve.addEpoch(epoch);
         },
         onRound(round) {
