@@ -60,8 +60,10 @@ const references: Record<string, Reference> = {
     const autoPad = node.string("auto_pad", "NOTSET");
     const pads = kernel.map((k, i) => {
       const missing = (dims[i + 2] - 1) * strides[i] + (k - 1) * dilations[i] + 1 - x.dims[i + 2];
-      if (autoPad === "SAME_UPPER") return Math.floor(Math.max(0, missing) / 2);
-      if (autoPad === "SAME_LOWER") return Math.ceil(Math.max(0, missing) / 2);
+      // Where strides leave gaps, onnxruntime cuts the input: one element less than is too many, rounded towards 0.
+      const total = missing < 0 ? missing + 1 : missing;
+      if (autoPad === "SAME_UPPER") return Math.trunc(total / 2);
+      if (autoPad === "SAME_LOWER") return Math.trunc((total + 1) / 2);
       return node.ints("pads", [])[i] ?? 0;
     });
     const perGroup = w.dims[0] / node.int("group", 1);
