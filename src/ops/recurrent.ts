@@ -18,8 +18,8 @@ function recurrentCoupling(gates: number): Coupling {
       const directions = w[0];
       const hidden = r[2];
       const gate = c.own(gates, "the gates");
-      c.bound(gate, "computes with all of its gates");
-      c.boundAll([directions, time], "goes along it");
+      c.withoutUnits([gate, directions]);
+      c.bound(time, "goes along it");
       c.same(r[0], directions);
       c.product([w[1]], [gate, hidden]);
       c.product([r[1]], [gate, hidden]);
@@ -29,7 +29,7 @@ function recurrentCoupling(gates: number): Coupling {
       c.unit(hidden, "hidden");
       if (b.length > 0) {
         const both = c.own(2, "the two biases");
-        c.bound(both, "adds two biases");
+        c.withoutUnits([both]);
         c.same(b[0], directions);
         c.product([b[1]], [both, gate, hidden]);
       }
@@ -39,7 +39,7 @@ function recurrentCoupling(gates: number): Coupling {
       const peepholes = c.input(7);
       if (peepholes.length > 0) {
         const each = c.own(3, "the peepholes");
-        c.bound(each, "has three peepholes");
+        c.withoutUnits([each]);
         c.same(peepholes[0], directions);
         c.product([peepholes[1]], [each, hidden]);
       }

@@ -121,7 +121,7 @@ async function surround(testCase: OpCase): Promise<{ grouping: Grouping; feeds: 
     addGraphOutput(model.graph, tensor);
   }
   const prepared = prepareForCuts(model);
-  return { grouping: groupsOf(prepared, await traceSizes(prepared.model, [feeds], nodeEngine)), feeds };
+  return { grouping: groupsOf(prepared, await traceSizes(prepared.model, [() => feeds], nodeEngine)), feeds };
 }
 
 /** A linear layer along one axis, with weights around 1 / inputs, so that values stay where they were. */

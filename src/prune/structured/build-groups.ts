@@ -18,7 +18,10 @@ export interface BuildOptions {
  */
 export async function buildGroups(original: Model, { engine, shapes = {} }: BuildOptions): Promise<Grouping> {
   const prepared = prepareForCuts(original);
-  return groupsOf(prepared, await traceSizes(prepared.model, exampleSizes(prepared.model, shapes), engine));
+  const { model } = prepared;
+  const sizes = freeAxes(model) ? ([0, 1] as const) : ([0] as const);
+  const examples = sizes.map((which) => () => exampleOf(model, shapes, which));
+  return groupsOf(prepared, await traceSizes(model, examples, engine));
 }
 
 /**
@@ -26,24 +29,30 @@ export async function buildGroups(original: Model, { engine, shapes = {} }: Buil
  * Batches of 2 and 3, other axes of 8 and 12 positions, images of 64 and 96.
  */
 export function exampleSizes(model: Model, shapes: Shapes = {}): Tensors[] {
-  const free = model.graph.requiredInputs.some(({ type }) =>
-    type?.dims?.some((dim) => typeof dim !== "number" || dim <= 0),
-  );
-  return (free ? [0, 1] : [0]).map((which) => {
-    const chosen: Record<string, readonly number[]> = { ...shapes };
-    const named = new Map<string, number>();
-    for (const { name, type } of model.graph.requiredInputs) {
-      if (shapes[name] || !type?.dims) continue;
-      const { dims } = type;
-      chosen[name] = dims.map((dim, axis) => {
-        if (typeof dim === "number" && dim > 0) return dim;
-        const size = axis === 0 ? 2 + which : dims.length >= 4 && axis >= 2 ? [64, 96][which] : [8, 12][which];
-        if (typeof dim !== "string") return size;
-        const known = named.get(dim) ?? size;
-        named.set(dim, known);
-        return known;
-      });
-    }
-    return exampleInputs(model, { seed: which, shapes: chosen });
-  });
+  const first = exampleOf(model, shapes, 0);
+  return freeAxes(model) ? [first, exampleOf(model, shapes, 1)] : [first];
+}
+
+const isFree = (dim: number | string | null) => typeof dim !== "number" || dim <= 0;
+
+function freeAxes(model: Model): boolean {
+  return model.graph.requiredInputs.some(({ type }) => type?.dims?.some(isFree));
+}
+
+function exampleOf(model: Model, shapes: Shapes, which: 0 | 1): Tensors {
+  const chosen: Record<string, readonly number[]> = { ...shapes };
+  const named = new Map<string, number>();
+  for (const { name, type } of model.graph.requiredInputs) {
+    if (shapes[name] || !type?.dims) continue;
+    const { dims } = type;
+    chosen[name] = dims.map((dim, axis) => {
+      if (typeof dim === "number" && !isFree(dim)) return dim;
+      const size = axis === 0 ? 2 + which : dims.length >= 4 && axis >= 2 ? [64, 96][which] : [8, 12][which];
+      if (typeof dim !== "string") return size;
+      const known = named.get(dim) ?? size;
+      named.set(dim, known);
+      return known;
+    });
+  }
+  return exampleInputs(model, { seed: which, shapes: chosen });
 }

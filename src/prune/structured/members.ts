@@ -1,4 +1,4 @@
-import { toFloat32 } from "../../base/tensor.js";
+import { type Tensor, toFloat32 } from "../../base/tensor.js";
 import { constantOf } from "../../graph/constant.js";
 import type { Value } from "../../graph/ir.js";
 import { opOf } from "../../ops/registry.js";
@@ -18,29 +18,37 @@ export class Member {
   readonly dims: readonly number[];
   /** By group of the set. */
   readonly positions: readonly (readonly number[])[];
-  readonly #weights: Float32Array;
+  readonly #tensor: Tensor;
+  #weights: Float32Array | null = null;
 
   constructor(value: Value, axis: number, positions: readonly (readonly number[])[]) {
     const tensor = constantOf(value);
     if (!tensor) throw new Error(`'${value.name}' holds no constant`);
+    this.#tensor = tensor;
     this.value = value;
     this.axis = axis;
     this.side = sideOf(value, axis);
     this.dims = tensor.dims;
     this.positions = positions;
-    this.#weights = toFloat32(tensor);
+  }
+
+  /** Read when somebody asks: a criterion may look at few of all weights. */
+  get #values(): Float32Array {
+    this.#weights ??= toFloat32(this.#tensor);
+    return this.#weights;
   }
 
   /** The weights of a group, in the tensor's order. */
   slice(group: number): Float32Array {
     const { outer, inner, size } = this.#layout();
+    const weights = this.#values;
     const positions = this.positions[group];
     const slice = new Float32Array(outer * positions.length * inner);
     let at = 0;
     for (let o = 0; o < outer; o++) {
       for (const position of positions) {
         const from = (o * size + position) * inner;
-        slice.set(this.#weights.subarray(from, from + inner), at);
+        slice.set(weights.subarray(from, from + inner), at);
         at += inner;
       }
     }
@@ -50,7 +58,7 @@ export class Member {
   /** For each group, the sum of a function of its weights. */
   sums(term: (weight: number) => number): Float64Array {
     const { outer, inner, size } = this.#layout();
-    const weights = this.#weights;
+    const weights = this.#values;
     const each = new Float64Array(size);
     let at = 0;
     for (let o = 0; o < outer; o++) {

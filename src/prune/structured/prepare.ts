@@ -54,10 +54,14 @@ export interface SizeTrace extends Trace {
 }
 
 /** Traces a prepared model on each of the examples, which differ in the sizes of the axes that are free. */
-export async function traceSizes(model: Model, examples: readonly Tensors[], engine: Engine): Promise<SizeTrace> {
+export async function traceSizes(
+  model: Model,
+  examples: readonly (() => Tensors)[],
+  engine: Engine,
+): Promise<SizeTrace> {
   const traces: Trace[] = [];
   for (const example of examples) {
-    traces.push(await inferTrace(model, example, engine));
+    traces.push(await inferTrace(model, example(), engine));
     // Without integers that are computed there is nothing to tell apart.
     if (!computesIntegers(model, traces[0])) break;
   }
