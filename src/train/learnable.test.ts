@@ -1,0 +1,76 @@
+import { expect, it } from "vitest";
+import { floatTensor, fromFloat32, intTensor } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
+import { Builder } from "../graph/builder.js";
+import { addGraphOutput } from "../graph/edit.js";
+import { Model, type Value } from "../graph/ir.js";
+import { nodeEngine } from "../run/node.js";
+import { gather } from "./layout.js";
+import { crossEntropy } from "./losses.js";
+import { sgd } from "./optimizers.js";
+import { prepareModel } from "./prepare.js";
+import { compileProgram, type Program } from "./program.js";
+import { Trainer } from "./trainer.js";
+
+const x = floatTensor([4, 3], [1, 2, -1, 0, 1, 3, -2, 1, 1, 2, 0, -1]);
+const optimizer = sgd();
+
+/** A model [4, 3] -> [4, 2]. */
+function modelOf(emit: (b: Builder, input: Value) => Value): Model {
+  const model = new Model(10, 21);
+  const b = new Builder(model.graph);
+  addGraphOutput(model.graph, emit(b, b.input("x", "float", ["N", 3])));
+  return model;
+}
+
+const constant = (b: Builder, name: string, dims: readonly number[], values: readonly number[]) =>
+  b.constant(floatTensor(dims, values), name);
+
+const compile = (model: Model): Promise<Program> =>
+  compileProgram(
+    prepareModel(model),
+    { x },
+    { loss: crossEntropy, optimizer, batchNorm: "batch", masked: false },
+    nodeEngine,
+  );
+
+async function trainerFor(model: Model): Promise<Trainer> {
+  const program = await compile(model);
+  const start = { parameters: gather(program.parameters, model.graph), running: new Float32Array(0) };
+  return Trainer.create(program, optimizer, start, nodeEngine, 1);
+}
+
+it("trains constants that arrive transposed, reshaped or handed on, under their own names", async () => {
+  const direct = modelOf((b, input) =>
+    b.emit("Add", [
+      b.emit("MatMul", [input, constant(b, "w", [3, 2], [0.5, -1, 1, 0.3, -0.7, 0.2])]),
+      b.constant(floatTensor([2], [0.1, -0.2]), "c"),
+    ]),
+  );
+  const turned = modelOf((b, input) => {
+    const w = b.emit("Transpose", [b.emit("Identity", [constant(b, "w", [2, 3], [0.5, 1, -0.7, -1, 0.3, 0.2])])]);
+    const c = b.emit("Reshape", [constant(b, "c", [2, 1], [0.1, -0.2]), b.ints([-1])]);
+    return b.emit("Add", [b.emit("MatMul", [input, w]), c]);
+  });
+  const trainers = [await trainerFor(direct), await trainerFor(turned)];
+  expect(trainers[1].program.parameters.slices.map(({ name }) => name)).toEqual(["w", "c"]);
+  for (const trainer of trainers)
+    await trainer.take([{ inputs: [x], targets: { class: intTensor([0, 1, 1, 0]) }, rate: 0.5 }]);
+  const [a, b] = trainers.map(({ weights }) => [...weights]);
+  for (const [i, j] of [0, 3, 1, 4, 2, 5, 6, 7].entries()) expect(b[j]).toBeCloseTo(a[i], 6);
+  expect(a[0]).not.toBeCloseTo(0.5, 3);
+});
+
+it("names the weight that is of another float type behind a Cast; without weights no option is to blame", async () => {
+  const half = modelOf((b, input) => {
+    const w = b.constant(fromFloat32("float16", [3, 2], new Float32Array(6)), "half");
+    return b.emit("MatMul", [input, b.emit("Cast", [w], { to: attr.int(1) })]);
+  });
+  const refused = { code: "unsupported", message: expect.stringMatching(/^tensor 'half': its elements are float16/) };
+  await expect(compile(half)).rejects.toMatchObject(refused);
+  const bare = modelOf((b, input) => b.emit("Softmax", [input]));
+  await expect(compile(bare)).rejects.toMatchObject({
+    code: "unsupported",
+    message: expect.stringMatching(/no tensor/),
+  });
+});
