@@ -1,3 +1,4 @@
+import { execFileSync } from "node:child_process";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { basename, join } from "node:path";
@@ -236,6 +237,13 @@ test("initializers of an old file are inputs too, which external data makes need
   expect(written.irVersion).toBe(4n);
   expect(written.graph?.input.map((input) => input.name)).toEqual(["x"]);
   expect(readModel(target).graph.values.get("w")?.initializer?.array).toEqual(Float32Array.of(1));
+});
+
+// What was written is compared with the model again: a second read of a pipe would wait for ever.
+test("a pipe is refused, not waited for", () => {
+  const path = join(folder, "pipe");
+  execFileSync("mkfifo", [path]);
+  expect(() => readModel(path)).toThrow(`${path}: it is a pipe, which can be read only once. Name a file.`);
 });
 
 test.each(["/dev/zero", "/dev/null"])("%s is refused, not read", (path) => {

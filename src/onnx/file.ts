@@ -38,6 +38,9 @@ export function readModel(path: string): Model {
   try {
     const stats = statSync(path);
     const { size } = stats;
+    if (stats.isFIFO() || stats.isSocket()) {
+      throw new EspalierError("io", "it is a pipe, which can be read only once", { who: path, hint: "Name a file." });
+    }
     if (stats.isCharacterDevice() || stats.isBlockDevice()) {
       throw new EspalierError("io", "it is a device, not a model", { who: path, hint: "Name a file." });
     }
