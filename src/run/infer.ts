@@ -1,6 +1,6 @@
-import { type DType, isFloat } from "../base/dtype.js";
+import { isFloat } from "../base/dtype.js";
 import { EspalierError } from "../base/errors.js";
-import { type Tensor, toNumbers } from "../base/tensor.js";
+import type { Tensor } from "../base/tensor.js";
 import { cloneModel } from "../graph/clone.js";
 import { constants } from "../graph/constant.js";
 import {
@@ -24,17 +24,9 @@ import type { Trace } from "../graph/trace.js";
 import { readsOf, topologicalOrder } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { elementsFromDims, isRandom, readsDimsOnly } from "../ops/constancy.js";
+import { type Facts, factsOfTensor, traceOf } from "./facts.js";
 import type { Engine, SessionOptions, Tensors } from "./session.js";
 import { traceModel } from "./trace.js";
-
-interface Facts {
-  dtype: DType;
-  dims: readonly number[];
-  ints: readonly number[] | null;
-}
-
-/** Shapes, axes, indices and sizes are small; data is not. */
-const smallTensor = 256;
 
 /**
  * What `traceModel` finds, without computing the network: onnxruntime infers the shapes of a copy that has no weights,
@@ -48,17 +40,7 @@ export async function inferTrace(model: Model, feeds: Tensors, engine: Engine): 
     throw error;
   });
   if (!facts) return traceModel(model, feeds, engine);
-  const factsOf = (value: Value) => {
-    const found = facts.get(value);
-    if (!found) throw new EspalierError("unsupported", `the run did not show the value '${value.name}'`);
-    return found;
-  };
-  return {
-    dims: (value) => factsOf(value).dims,
-    dtype: (value) => factsOf(value).dtype,
-    ints: (value) => factsOf(value).ints,
-    has: (value) => facts.has(value),
-  };
+  return traceOf(facts);
 }
 
 /** Nothing large is computed: starting threads would take longer. */
@@ -67,12 +49,11 @@ const inferring: SessionOptions = { optimization: "disabled", threads: 1 };
 /** Null where some shape cannot be inferred. */
 async function infer(original: Model, feeds: Tensors, engine: Engine): Promise<Map<Value, Facts> | null> {
   const facts = new Map<Value, Facts>();
-  const note = (value: Value, { dtype, dims, size }: Tensor, tensor: Tensor | null) => {
-    const whole = tensor && dtype !== "string" && !isFloat(dtype) && size <= smallTensor;
-    facts.set(value, { dtype, dims, ints: whole ? toNumbers(tensor) : null });
-  };
-  for (const { value, tensor } of constants(original.graph)) note(value, tensor, tensor);
-  for (const input of original.graph.inputs) if (feeds[input.name]) note(input, feeds[input.name], null);
+  for (const { value, tensor } of constants(original.graph)) facts.set(value, factsOfTensor(tensor));
+  for (const input of original.graph.inputs) {
+    const feed = feeds[input.name];
+    if (feed) facts.set(input, { dtype: feed.dtype, dims: feed.dims, ints: null });
+  }
   const { model, originalOf } = weightless(original, feeds);
   for (;;) {
     const wanted = [...model.graph.nodes].flatMap(outputsOf);
@@ -85,7 +66,7 @@ async function infer(original: Model, feeds: Tensors, engine: Engine): Promise<M
     const computed = await computeConstants(model, dims, engine);
     for (const [value, tensor] of computed) {
       const of = originalOf.get(value);
-      if (of) note(of, tensor, tensor);
+      if (of) facts.set(of, factsOfTensor(tensor));
     }
     if (wanted.every((value) => dims.has(value) || computed.has(value))) return facts;
     replaceByConstants(computed);

@@ -13,7 +13,7 @@ import type { Engine, Tensors } from "../run/session.js";
 import { traceModel } from "../run/trace.js";
 
 /**
- * A copy of the model in the form that gradient rules know: operators of one opset, all constants initializers,
+ * A copy of the model in the form that the rules of operators know: operators of one opset, all constants initializers,
  * nothing that only passes on. The names of constants stay, so that trained weights find their way back into the
  * original.
  */

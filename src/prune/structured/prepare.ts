@@ -1,27 +1,17 @@
 import { Builder } from "../../graph/builder.js";
-import { cloneModel } from "../../graph/clone.js";
-import { removeGraphInput, setInput } from "../../graph/edit.js";
+import { setInput } from "../../graph/edit.js";
 import type { Model } from "../../graph/ir.js";
 import type { Trace } from "../../graph/trace.js";
-import { liftConstants } from "../../passes/lift-constants.js";
-import { removeDead } from "../../passes/remove-dead.js";
-import { removeIdentities } from "../../passes/remove-identities.js";
-import { upgradeOpset } from "../../passes/upgrade.js";
 import { inferTrace } from "../../run/infer.js";
 import type { Engine, Tensors } from "../../run/session.js";
+import { prepareModel } from "../../train/prepare.js";
 
 /**
- * A copy of the model in the form that coupling rules know: operators of one opset, all constants initializers, each
- * vector read by one node only. Exporters store equal vectors once, such as the biases of all layers that start at 0;
+ * A copy of the model in the form that rules know, with each vector read by one node only. Exporters store equal vectors once, such as the biases of all layers that start at 0;
  * that they are equal is no reason for two layers to lose the same channels.
  */
 export function prepareForCuts(original: Model): Prepared {
-  const { model } = cloneModel(original);
-  upgradeOpset(model);
-  liftConstants(model);
-  for (const input of [...model.graph.inputs]) if (input.initializer) removeGraphInput(model.graph, input);
-  removeIdentities(model);
-  removeDead(model);
+  const model = prepareModel(original);
   return { model, copies: separateVectors(model) };
 }
 
