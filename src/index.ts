@@ -49,18 +49,26 @@ export { layerScope } from "./prune/scopes/layer.js";
 export type { Scope } from "./prune/scopes/scope.js";
 export type { Selection } from "./prune/score.js";
 export { gatherStatistics, type StatisticsOptions } from "./prune/statistics.js";
+export type { Activity, ActivityStatistic } from "./prune/structured/activity.js";
 export { type Allocation, type AllocationOptions, allocate } from "./prune/structured/allocate.js";
 export { type BuildOptions, buildGroups } from "./prune/structured/build-groups.js";
-export type { GroupCriterion } from "./prune/structured/criteria/criterion.js";
+export { activation, activationVariance, activeShare } from "./prune/structured/criteria/activation.js";
+export type { ActivityCriterion, GroupCriterion, WeightCriterion } from "./prune/structured/criteria/criterion.js";
 export { geometricMedian } from "./prune/structured/criteria/geometric-median.js";
+export { fisher, gradientSignal, secondTaylor, taylor } from "./prune/structured/criteria/gradient.js";
 export { l1, l2 } from "./prune/structured/criteria/norm.js";
 export { randomGroups } from "./prune/structured/criteria/random.js";
+export { reconstruction } from "./prune/structured/criteria/reconstruction.js";
+export { normalizationScale } from "./prune/structured/criteria/scale.js";
 export { cut } from "./prune/structured/cut.js";
 export { type AxisReport, type CutReport, reportCut } from "./prune/structured/cut-report.js";
 export { describeGroups, type GroupsDescription, type SetDescription } from "./prune/structured/describe-groups.js";
+export type { CutGoal, Limit } from "./prune/structured/goal.js";
 export type { FrozenAxis, Group, Grouping, GroupSet, Slice } from "./prune/structured/groups.js";
 export type { Member, Side } from "./prune/structured/members.js";
+export { type Activities, type ObserveOptions, observe } from "./prune/structured/observe.js";
 export { pruneStructured, type StructuredOptions, type StructuredResult } from "./prune/structured/prune-structured.js";
+export { type Remaining, remaining } from "./prune/structured/remaining.js";
 export {
   type ScoreNormalization,
   type ScoreOptions,

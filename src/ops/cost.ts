@@ -24,7 +24,8 @@ export function countMacs(graph: Graph, trace: Trace): NodeCost[] {
   return costs;
 }
 
-function macsOf(node: Node, trace: Trace): number {
+/** Multiply-accumulates of one run of a node with the traced shapes; 0 for operators outside the registry. */
+export function macsOf(node: Node, trace: Trace): number {
   const dims = (value: Node["inputs"][number] | undefined) => (value ? trace.dims(value) : []);
   return (
     opOf(node)?.macs({

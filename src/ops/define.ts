@@ -57,6 +57,8 @@ export interface OpDefinition {
    * arithmetic both operands (a bias or scale written as Add or Mul). Running statistics, bounds and sizes are not.
    */
   learnable: readonly number[];
+  /** Of a normalization: the input that multiplies what it has normalized. */
+  scale?: number;
   /** Multiply-accumulates of one run, for the traced shapes. */
   macs(context: CostContext): number;
 }

@@ -119,6 +119,7 @@ const batchNormalization = defineOp({
   gradient: rule(batchNormalizationGradient),
   weights: noWeights,
   learnable: [1, 2],
+  scale: 1,
   macs: noMacs,
 });
 
@@ -131,6 +132,7 @@ const normalization = (type: string, coupling: Coupling) =>
     coupling,
     weights: noWeights,
     learnable: [1, 2],
+    scale: 1,
     macs: noMacs,
   });
 

@@ -1,7 +1,5 @@
 import { EspalierError } from "../base/errors.js";
 import type { Evaluation } from "../train/evaluate.js";
-import type { Settled } from "./amount.js";
-import type { Work } from "./work.js";
 
 /** What one attempt of a search came to. */
 export interface Attempted {
@@ -11,11 +9,14 @@ export interface Attempted {
   diverged: EspalierError | null;
 }
 
-/** Prunes to the target; a search goes on when the training of one attempt diverges. */
-export async function attempt(work: Work, target: Settled, name: string): Promise<Attempted> {
+/** Prunes; a search goes on when the training of one attempt diverges. */
+export async function attempt<State>(
+  work: { state: State },
+  prune: () => Promise<Evaluation | null>,
+): Promise<Attempted> {
   const { state } = work;
   try {
-    return { evaluation: await work.pruneTo(target, name), diverged: null };
+    return { evaluation: await prune(), diverged: null };
   } catch (error) {
     if (!(error instanceof EspalierError) || error.code !== "diverged") throw error;
     work.state = state;

@@ -11,6 +11,9 @@ export function checkpointPath(folder: string, phase: string): string {
 /** Files of phases, named as `Work` names these. */
 const phaseFile = /^(prune|attempt-\d+)-(gradual|round-\d+)\.safetensors$/;
 
+/** With which a run begins. */
+const firstPhase = /^(prune|attempt-1)-(gradual|round-1)$/;
+
 /** Also what a write that was cut off leaves. */
 const isOurs = (name: string) => phaseFile.test(name) || isTemporary(name);
 
@@ -20,10 +23,11 @@ export function holdsCheckpoints(folder: string): boolean {
 }
 
 /**
- * Throws `bad-usage` when a run that begins with `phase` finds states of other phases in the folder, but none of its own:
+ * Throws `bad-usage` when a run whose first phase is `phase` finds states of other phases in the folder, but none of its own:
  * they come from a run in other steps or with another kind of goal, which would be lost at the end of this one.
  */
 export function assertSameRun(folder: string, phase: string): void {
+  if (!firstPhase.test(phase)) return;
   const found = isFolder(folder) ? readdirSync(folder).filter((name) => phaseFile.test(name)) : [];
   if (found.length === 0 || found.includes(basename(checkpointPath(folder, phase)))) return;
   throw new EspalierError("bad-usage", "the checkpoints come from a run in other steps or with another goal", {

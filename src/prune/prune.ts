@@ -13,9 +13,10 @@ import { Recovery } from "./recovery.js";
 import type { RoundRecord } from "./round.js";
 import { scoreLayer } from "./score.js";
 import { searchDrop } from "./search-drop.js";
-import { SearchRange } from "./search-range.js";
+import { SearchRange, searched } from "./search-range.js";
 import { searchSize } from "./search-size.js";
 import { namesWithStatistics } from "./statistics.js";
+import { teacherFor } from "./teacher.js";
 import { type PhaseEpoch, Work } from "./work.js";
 
 /** The weights of a layer, and how much of them is zero, before and after. */
@@ -107,7 +108,7 @@ async function reach(
       throw new EspalierError("bad-usage", "points of accuracy need a classifier and labelled data to judge by");
     }
     const range = new SearchRange(work.layers, selection.pattern);
-    return searchDrop(work, range, { accuracy: before.accuracy, maxDrop: goal.maxDrop, onRound });
+    return searchDrop(searched(work, range), { accuracy: before.accuracy, maxDrop: goal.maxDrop, onRound });
   }
   if (goal && "targetSize" in goal) {
     return searchSize(work, new SearchRange(work.layers, selection.pattern), { ...goal, onRound });
@@ -138,7 +139,8 @@ async function createRecovery(original: Model, options: PruneOptions): Promise<R
   const { recovery, procedure, selection } = options;
   if (!recovery || recovery.epochs === 0) return null;
   const gradual = procedure.kind === "gradual";
-  return Recovery.create(original, recovery, options, {
+  const teacher = await teacherFor(original, recovery, options);
+  return Recovery.create(original, teacher, recovery, options, {
     // Between rounds the statistic is gathered on its own.
     statistic: gradual ? selection.criterion.statistic : undefined,
     gradients: gradual && procedure.regrow,

@@ -12,7 +12,7 @@ it("sums gradients from the last move of the mask on, those of removed weights t
   const original = freshModel();
   const options = { data: blobs(32), epochs: 7, batchSize: 32, rate: 0, optimizer: sgd() };
   const context = { engine: nodeEngine, threads: 1, seed: 1, evaluation: null };
-  const recovery = await Recovery.create(original, options, context, { gradients: true });
+  const recovery = await Recovery.create(original, null, options, context, { gradients: true });
   const { model } = cloneModel(original);
   const layers = prunableLayers(model.graph);
   const whole = layers.map(({ size }) => new Uint8Array(size).fill(1));

@@ -3,8 +3,6 @@ import { makeFolder } from "../base/files.js";
 import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
-import { mainOutput } from "../graph/main-output.js";
-import { logitsBehind } from "../ops/logits.js";
 import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
@@ -21,7 +19,7 @@ import { applyMask } from "./apply.js";
 import { assertSameRun, checkpointPath } from "./checkpoints.js";
 import type { PrunableLayer } from "./layers.js";
 import { recoveryLoss } from "./recovery-loss.js";
-import { askTeacher, type Teacher } from "./teacher.js";
+import { answerKind, type Teacher, teacherShare } from "./teacher.js";
 
 /** How the weights that stay are trained back. */
 export interface RecoveryOptions {
@@ -116,8 +114,6 @@ export class Recovery {
   readonly #options: RecoveryOptions & { rate: number; schedule: RateSchedule };
   readonly #context: RunContext;
   readonly #teacher: Teacher | null;
-  /** Whether a phase has begun. */
-  #begun = false;
 
   private constructor(
     program: Program,
@@ -134,29 +130,28 @@ export class Recovery {
   }
 
   /**
-   * @param original the model before pruning, which also is the teacher.
+   * @param model what is trained, or the one that it was made from by setting weights to 0.
+   * @param teacher of `teacherFor`.
    * Throws `unsupported` for an operator without a gradient, `bad-data` when model and data do not fit, `bad-usage` for
    * options that contradict each other.
    */
   static async create(
-    original: Model,
+    model: Model,
+    teacher: Teacher | null,
     options: RecoveryOptions,
     context: RunContext,
     { statistic, gradients }: Gathered,
   ): Promise<Recovery> {
     const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW(), temperature = 4 } = options;
-    const teacher = teacherShare(options);
-    const prepared = prepareModel(original);
-    const kind = data.labelKind ?? answerKind(prepared);
-    const loss = recoveryLoss({ kind, teacher, temperature });
-    const frozen = frozenTensors(original, options.freeze ?? []);
+    const kind = data.labelKind ?? answerKind(prepareModel(model));
+    const loss = recoveryLoss({ kind, teacher: teacherShare(options), temperature });
+    const frozen = frozenTensors(model, options.freeze ?? []);
     const statistics: Record<string, Statistic> = {};
     if (statistic) statistics.criterion = statistic;
     if (gradients) statistics.gradient = (_, __, gradient) => gradient;
     const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, masked: true, statistics };
-    const program = await compileFor(original, data, batchSize, programOptions, context.engine);
-    const asked = teacher === 0 ? null : await askTeacher(prepared, data, kind, context);
-    return new Recovery(program, optimizer, options, context, asked);
+    const program = await compileFor(model, data, batchSize, programOptions, context.engine);
+    return new Recovery(program, optimizer, options, context, teacher);
   }
 
   /** Whether training changes the tensor of this name. */
@@ -240,36 +235,12 @@ export class Recovery {
     const facts = [phase.name, phase.facts, learning];
     const { parameters, running, mask } = start;
     makeFolder(folder);
-    if (!this.#begun) assertSameRun(folder, phase.name);
-    this.#begun = true;
+    assertSameRun(folder, phase.name);
     return {
       path: checkpointPath(folder, phase.name),
       fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),
     };
   }
-}
-
-function teacherShare({ data, teacher = data.labelKind ? 0 : 1 }: RecoveryOptions): number {
-  if (!(teacher >= 0 && teacher <= 1)) {
-    throw new EspalierError("bad-usage", `the teacher's share of the loss lies between 0 and 1, got ${teacher}`);
-  }
-  if (teacher < 1 && !data.labelKind) {
-    throw new EspalierError("bad-usage", "without labels there is only the original model to learn from", {
-      who: data.name,
-      hint: "Leave the teacher's share of the loss at 1, or give labels.",
-    });
-  }
-  return teacher;
-}
-
-/**
- * Unlabelled data do not say what the output is. Behind a Softmax it is classes, compared as distributions; all else is
- * compared value by value, which for logits is distillation too, and for everything else the only comparison that says
- * something.
- */
-function answerKind(prepared: Model): "class" | "value" {
-  const output = mainOutput(prepared.graph);
-  return logitsBehind(output, output.type?.dims?.length ?? 2) === output ? "value" : "class";
 }
 
 /** 1 for every parameter, with the masks of the layers put in. */

@@ -7,7 +7,7 @@ import type { Evaluation } from "../train/evaluate.js";
 import { prunableLayers } from "./layers.js";
 import type { RoundRecord } from "./round.js";
 import { searchDrop } from "./search-drop.js";
-import { SearchRange } from "./search-range.js";
+import { SearchRange, searched } from "./search-range.js";
 import { Work } from "./work.js";
 
 /** Attempts come to the accuracies that are given, in order; each leaves its number in a bias. */
@@ -41,7 +41,11 @@ async function search(accuracies: readonly number[], accuracy: number, maxDrop: 
   const rounds: RoundRecord[] = [];
   const range = new SearchRange(work.layers, selection.pattern);
   const fresh = work.number;
-  const result = await searchDrop(work, range, { accuracy, maxDrop, onRound: (record) => rounds.push(record) });
+  const result = await searchDrop(searched(work, range), {
+    accuracy,
+    maxDrop,
+    onRound: (record) => rounds.push(record),
+  });
   return { ...result, work, fresh, rounds };
 }
 

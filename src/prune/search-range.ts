@@ -2,6 +2,8 @@ import { EspalierError } from "../base/errors.js";
 import type { Settled } from "./amount.js";
 import type { PrunableLayer } from "./layers.js";
 import type { Pattern } from "./patterns/pattern.js";
+import type { Searched } from "./search-drop.js";
+import type { Work, WorkState } from "./work.js";
 
 /**
  * What a search can choose: how many units go from the layers that have no sparsity of their own. Those that have one
@@ -45,4 +47,22 @@ export class SearchRange {
     const own = this.#own.some((sparsity) => sparsity !== null) ? this.#ownRemoved : 0;
     return Math.max(0, Math.round(present.sparsity * this.#all) - own);
   }
+}
+
+/** Single weights, for a search. As long as the target holds each attempt leaves a quarter of those before. */
+export function searched(work: Work, range: SearchRange): Searched<WorkState> {
+  return {
+    units: range.units,
+    most: range.most,
+    step: 4,
+    get state() {
+      return work.state;
+    },
+    set state(state) {
+      work.state = state;
+    },
+    removed: () => range.removedIn(work.present(range.target(0))),
+    sparsityAt: (count) => range.target(count).sparsity,
+    pruneTo: (count, name) => work.pruneTo(range.target(count), name),
+  };
 }

@@ -45,7 +45,7 @@ export async function searchSize(
       if (least > targetSize) throw unreachable(targetSize, least);
     }
     const target = range.target(count);
-    const { evaluation: judged, diverged } = await attempt(work, target, `attempt-${round}`);
+    const { evaluation: judged, diverged } = await attempt(work, () => work.pruneTo(target, `attempt-${round}`));
     if (diverged) {
       onRound({ round, sparsity: target.sparsity, accuracy: null, loss: null, bytes: null, kept: false });
       return { evaluation, missed: diverged };
@@ -65,7 +65,7 @@ export async function searchSize(
 }
 
 /** The lowest number at which `holds`, which never ceases to hold once it does; `high` if it does nowhere. */
-function lowestCount(low: number, high: number, holds: (count: number) => boolean): number {
+export function lowestCount(low: number, high: number, holds: (count: number) => boolean): number {
   while (low < high) {
     const middle = Math.floor((low + high) / 2);
     if (holds(middle)) high = middle;

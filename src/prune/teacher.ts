@@ -5,6 +5,7 @@ import type { Model, Value } from "../graph/ir.js";
 import { mainOutput } from "../graph/main-output.js";
 import { logitsBehind } from "../ops/logits.js";
 import { type PredictOptions, predict } from "../train/predict.js";
+import { prepareModel } from "../train/prepare.js";
 
 /** The answers of the original model to examples, given by their positions in the dataset. */
 export type Teacher = (indices: Uint32Array) => Tensor;
@@ -55,4 +56,49 @@ export async function askTeacher(
     }
     return floatTensor([indices.length, ...dims], rows);
   };
+}
+
+export interface TeacherOptions {
+  data: Dataset;
+  /** As in `RecoveryOptions`. */
+  teacher?: number;
+}
+
+/** How much of the loss looks at the original model's answers. Throws `bad-usage` where that does not fit the data. */
+export function teacherShare({ data, teacher = data.labelKind ? 0 : 1 }: TeacherOptions): number {
+  if (!(teacher >= 0 && teacher <= 1)) {
+    throw new EspalierError("bad-usage", `the teacher's share of the loss lies between 0 and 1, got ${teacher}`);
+  }
+  if (teacher < 1 && !data.labelKind) {
+    throw new EspalierError("bad-usage", "without labels there is only the original model to learn from", {
+      who: data.name,
+      hint: "Leave the teacher's share of the loss at 1, or give labels.",
+    });
+  }
+  return teacher;
+}
+
+/**
+ * Unlabelled data do not say what the output is. Behind a Softmax it is classes, compared as distributions; all else is
+ * compared value by value, which for logits is distillation too, and for everything else the only comparison that says
+ * something.
+ */
+export function answerKind(prepared: Model): "class" | "value" {
+  const output = mainOutput(prepared.graph);
+  return logitsBehind(output, output.type?.dims?.length ?? 2) === output ? "value" : "class";
+}
+
+/**
+ * The answers of the model before pruning, where the loss looks at them.
+ * Throws `bad-usage` for a share of the teacher that does not fit the data.
+ */
+export async function teacherFor(
+  original: Model,
+  options: TeacherOptions,
+  context: PredictOptions,
+): Promise<Teacher | null> {
+  if (teacherShare(options) === 0) return null;
+  const { data } = options;
+  const prepared = prepareModel(original);
+  return askTeacher(prepared, data, data.labelKind ?? answerKind(prepared), context);
 }

@@ -22,7 +22,8 @@ export async function compileFor(
   return compileProgram(prepared, example, options, engine);
 }
 
-function batchSizeOf(model: Model, data: Dataset, wanted: number | undefined): number {
+/** Examples a step: as wanted, else what the model's batch axis is fixed to, else 64. */
+export function batchSizeOf(model: Model, data: Dataset, wanted: number | undefined): number {
   const declared = model.graph.requiredInputs[0].type?.dims?.[0];
   const fixed = typeof declared === "number" && declared > 0 ? declared : undefined;
   const size = wanted ?? fixed ?? 64;

@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toFloat32 } from "../../src/base/tensor.js";
@@ -51,6 +51,25 @@ describe("prune --granularity", () => {
     }
   });
 
+  it("cuts in rounds, trains between, and says how well it does", async () => {
+    const [model, out] = [join(folder(), "lenet.onnx"), join(folder(), "cut.onnx")];
+    const data = ["--data", "fashion-mnist-small"];
+    const trained = await espalier(["train", "lenet-5", ...data, "--epochs", "1", "-o", model, "--quiet"]);
+    expect(trained.code).toBe(0);
+    const rounds = ["--schedule", "iterative", "--rounds", "2", "--epochs", "1", "--criterion", "taylor"];
+    const args = ["--granularity", "structured", "--target-macs", "50%", ...rounds, ...data, "-o", out, "--json"];
+    const { code, stdout, stderr } = await espalier(["prune", model, ...args]);
+    expect(stderr).toMatch(/prune-round-2 {2}epoch 1\/1 {2}sparsity/);
+    expect(code).toBe(0);
+    const { before, after, rounds: records, missed } = JSON.parse(stdout);
+    expect(after.macs).toBeLessThanOrEqual(before.macs / 2);
+    expect(after.accuracy).toBeGreaterThan(before.accuracy - 0.1);
+    expect(records).toHaveLength(1);
+    expect(missed).toBeNull();
+    expect(readdirSync(folder()).sort()).toContain("cut.onnx");
+    expect(readdirSync(folder())).not.toContain("cut.onnx.checkpoint");
+  });
+
   it("shows what would go and writes nothing", async () => {
     const { code, stdout } = await espalier([
       "prune",
@@ -79,7 +98,25 @@ describe("prune --granularity", () => {
       2,
       "judges single weights",
     ],
-    [["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--data", "d"], 2, "--data: says nothing about"],
+    [
+      ["--granularity", "filter", "--sparsity", "0.5", "--max-drop", "1", "-o", "x.onnx"],
+      2,
+      "there is more than one goal",
+    ],
+    [["--granularity", "filter", "--target-macs", "200%", "-o", "x.onnx"], 2, "Expected a number such as 300M"],
+    [
+      ["--granularity", "filter", "--target-macs", "20", "-o", "x.onnx"],
+      3,
+      "the target is 20, the least that can be left",
+    ],
+    [["--granularity", "filter", "--sparsity", "0.5", "--epochs", "3", "-o", "x.onnx"], 2, "nothing to train with"],
+    [
+      ["--granularity", "filter", "--sparsity", "0.5", "--rewind", "x", "-o", "x.onnx"],
+      2,
+      "--rewind: says nothing about",
+    ],
+    [["--granularity", "filter", "--sparsity", "0.5", "--rounds", "3", "-o", "x.onnx"], 2, "Give --schedule iterative"],
+    [["--granularity", "filter", "--sparsity", "0.5", "--criterion", "taylor", "-o", "x.onnx"], 2, "looks at data"],
     [
       ["--sparsity", "0.5", "-o", "x.onnx", "--round-to", "4"],
       2,

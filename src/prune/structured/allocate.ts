@@ -30,16 +30,21 @@ export interface Allocation {
   removed: ReadonlySet<Group>;
   /** Sets of which nothing goes since rounding would undo the cut. */
   undone: readonly GroupSet[];
+  /** Sets of which nothing goes since the criterion says nothing of their groups. */
+  unjudged: readonly GroupSet[];
 }
 
 /**
  * Which groups go: of each set those with the lowest scores.
+ * @param scores of the groups that may go.
+ * @param gone groups that were removed before: they count, and stay removed.
  * Throws `bad-usage` for shares outside of [0, 1), patterns that fit nothing, and when the model has no such groups.
  */
 export function allocate(
   grouping: Grouping,
   scores: ReadonlyMap<Group, number>,
   options: AllocationOptions,
+  gone: ReadonlySet<Group> = new Set(),
 ): Allocation {
   const { sparsity, scope = "uniform", sparsities = {}, maxSparsity = 1, units, roundTo = 8 } = options;
   assertSparsity(sparsity);
@@ -47,24 +52,31 @@ export function allocate(
     assertSparsity(share, `layers ${quoted(pattern)}`);
     return { share, fits: fitting(grouping.sets, pattern) };
   });
-  const sets = grouping.sets.filter((set) => !units || units.includes(set.unit));
-  if (sets.length === 0) throw nothingToCut(grouping, units);
+  const chosen = grouping.sets.filter((set) => !units || units.includes(set.unit));
+  if (chosen.length === 0) throw nothingToCut(grouping, units);
+  const sets = chosen.filter(({ groups }) => groups.some((group) => scores.has(group)));
   const scoreOf = (group: Group) => scores.get(group) ?? 0;
-  const ascending = (groups: readonly Group[]) => [...groups].sort((a, b) => scoreOf(a) - scoreOf(b) || a.id - b.id);
+  const present = (groups: readonly Group[]) => groups.filter((group) => !gone.has(group) && scores.has(group));
+  const ascending = (groups: readonly Group[]) =>
+    present(groups).sort((a, b) => scoreOf(a) - scoreOf(b) || a.id - b.id);
+  const goneOf = ({ groups }: GroupSet) => groups.reduce((count, group) => count + Number(gone.has(group)), 0);
 
   const own = (set: GroupSet) => rated.find(({ fits }) => fits.has(set))?.share ?? null;
   const counts = new Map<GroupSet, number>();
-  for (const set of sets) counts.set(set, (own(set) ?? (scope === "uniform" ? sparsity : 0)) * set.groups.length);
+  for (const set of sets) {
+    const share = own(set) ?? (scope === "uniform" ? sparsity : 0);
+    counts.set(set, Math.max(goneOf(set), share * set.groups.length));
+  }
   const most = (set: GroupSet) => Math.min(set.groups.length - 1, Math.floor(maxSparsity * set.groups.length + 1e-9));
   if (scope === "global") shareGlobally(sets.filter((set) => own(set) === null));
 
   function shareGlobally(competing: readonly GroupSet[]): void {
     const total = competing.reduce((sum, { groups }) => sum + groups.length, 0);
-    let left = Math.round(sparsity * total);
+    let left = Math.round(sparsity * total) - competing.reduce((sum, set) => sum + goneOf(set), 0);
     const setOf = new Map(competing.flatMap((set) => set.groups.map((group) => [group, set] as const)));
     for (const group of ascending([...setOf.keys()])) {
       const set = setOf.get(group);
-      if (left === 0 || !set) return;
+      if (left <= 0 || !set) return;
       const count = counts.get(set) ?? 0;
       if (count >= most(set)) continue;
       counts.set(set, count + 1);
@@ -72,15 +84,16 @@ export function allocate(
     }
   }
 
-  const removed = new Set<Group>();
+  const removed = new Set<Group>(gone);
   const undone: GroupSet[] = [];
   for (const set of sets) {
-    const wanted = Math.min(Math.floor((counts.get(set) ?? 0) + 1e-9), most(set));
-    const count = rounded(set, wanted, roundTo);
+    const before = goneOf(set);
+    const wanted = Math.max(before, Math.min(Math.floor((counts.get(set) ?? 0) + 1e-9), most(set)));
+    const count = Math.max(before, rounded(set, wanted, roundTo));
     if (wanted > 0 && count === 0) undone.push(set);
-    for (const group of ascending(set.groups).slice(0, count)) removed.add(group);
+    for (const group of ascending(set.groups).slice(0, count - before)) removed.add(group);
   }
-  return { removed, undone };
+  return { removed, undone, unjudged: chosen.filter((set) => !sets.includes(set) && goneOf(set) === 0) };
 }
 
 const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden"];

@@ -6,7 +6,7 @@ import type { Model, Value } from "../../graph/ir.js";
 import { type Axis, AxisTable } from "../../ops/axis.js";
 import { type Contraction, CouplingContext, type Link, noUnits, opaque, type UnitKind } from "../../ops/coupling.js";
 import { opOf } from "../../ops/registry.js";
-import { Cells } from "./cells.js";
+import { type Carrier, Cells } from "./cells.js";
 import { type Factor, FactorTable } from "./factors.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
 
@@ -81,19 +81,30 @@ export class Grouping {
     return this.#axes.of(value).map((axis) => {
       const carrier = this.#cells.carrierOf(axis);
       if (!carrier) return null;
-      const leaves = Array.from({ length: carrier.factor.size }, (_, i) => {
-        const group = this.#groupOf.get(this.#cells.root(carrier.first + i));
-        return group !== undefined && removed.has(group);
-      });
+      const leaves = this.#groupsOf(carrier).map((group) => group !== null && removed.has(group));
       if (!leaves.includes(true)) return null;
       const keep: number[] = [];
-      for (let p = 0; p < axis.size; p++) {
-        if (!leaves[Math.floor(p / carrier.inner) % carrier.factor.size]) keep.push(p);
-      }
+      for (let p = 0; p < axis.size; p++) if (!leaves[stepOf(carrier, p)]) keep.push(p);
       return keep;
     });
   }
+
+  /** The group of each position along an axis; null where it belongs to none. */
+  groupsAlong(value: Value, axis: number): (Group | null)[] {
+    const of = this.#axes.of(value)[axis];
+    const carrier = this.#cells.carrierOf(of);
+    const groups = carrier && this.#groupsOf(carrier);
+    return Array.from({ length: of.size }, (_, p) => (carrier && groups ? groups[stepOf(carrier, p)] : null));
+  }
+
+  /** By step of the carrier. */
+  #groupsOf({ factor, first }: Carrier): (Group | null)[] {
+    return Array.from({ length: factor.size }, (_, i) => this.#groupOf.get(this.#cells.root(first + i)) ?? null);
+  }
 }
+
+/** The step of the carrier that a position of its axis belongs to. */
+const stepOf = ({ factor, inner }: Carrier, position: number) => Math.floor(position / inner) % factor.size;
 
 /** Which of the factors of one axis a cut goes by; the first that is named here comes first, then the larger one. */
 const preference: readonly UnitKind[] = ["head", "hidden"];

@@ -5,10 +5,10 @@ import { opOf } from "../../ops/registry.js";
 import type { Group, GroupSet, Slice } from "./groups.js";
 
 /**
- * What a weight is to the groups: `incoming` ones compute what leaves, `outgoing` ones read it, `own` ones stand beside
- * it, such as biases and scales.
+ * What a weight is to the groups: `incoming` ones compute what leaves, `outgoing` ones read it, `scale` ones are those of
+ * a normalization, `own` ones stand beside it otherwise, such as biases.
  */
-export type Side = "incoming" | "outgoing" | "own";
+export type Side = "incoming" | "outgoing" | "scale" | "own";
 
 /** One axis of one weight, of which every group of a set has some positions. */
 export class Member {
@@ -89,6 +89,8 @@ export function sideOf(value: Value, axis: number): Side {
       if (axis === outputAxis) return "incoming";
       if (axis === inputAxis) return "outgoing";
     }
+    const scale = opOf(node)?.scale;
+    if (scale !== undefined && node.inputs[scale] === value) return "scale";
   }
   return "own";
 }

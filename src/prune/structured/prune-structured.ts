@@ -1,40 +1,146 @@
+import { EspalierError } from "../../base/errors.js";
 import type { Model } from "../../graph/ir.js";
-import type { Shapes } from "../../run/example.js";
-import type { Engine } from "../../run/session.js";
-import { type AllocationOptions, allocate } from "./allocate.js";
-import { buildGroups, exampleSizes } from "./build-groups.js";
-import { cut } from "./cut.js";
+import type { Evaluation } from "../../train/evaluate.js";
+import type { RoundRecord } from "../round.js";
+import { oneShot } from "../schedules/one-shot.js";
+import { searchDrop } from "../search-drop.js";
+import { teacherFor } from "../teacher.js";
+import type { PhaseEpoch } from "../work.js";
+import { buildGroups } from "./build-groups.js";
+import { looksAtData } from "./criteria/criterion.js";
+import { type CutGoal, targetFor } from "./goal.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
-import { type ScoreOptions, scoreGroups } from "./score.js";
-import { type Proof, verifyCut } from "./verify.js";
+import { type CutTarget, Thinning, type ThinningOptions } from "./thinning.js";
+import type { Proof } from "./verify.js";
 
-export interface StructuredOptions extends ScoreOptions, AllocationOptions {
-  engine: Engine;
-  /** Dims of inputs whose file leaves axes free, by input. What is not given is made up. */
-  shapes?: Shapes;
+export interface StructuredOptions extends Omit<ThinningOptions, "rounds" | "recovery" | "evaluation" | "seed"> {
+  goal: CutGoal;
+  /** Default: one cut. */
+  rounds?: ThinningOptions["rounds"];
+  /** Default: nothing is learnt. */
+  recovery?: ThinningOptions["recovery"];
+  /** What the model is judged by; default nothing. */
+  evaluation?: ThinningOptions["evaluation"];
+  /** Default 0. */
+  seed?: number;
+  onRound?(record: RoundRecord): void;
 }
 
 export interface StructuredResult {
   /** The smaller network, at opset 21. */
   model: Model;
-  /** What could be taken out, with every frozen axis and its reason. */
+  /** What could be taken out, with every frozen axis and its reason. Its model has the weights that were learnt. */
   grouping: Grouping;
   removed: ReadonlySet<Group>;
   /** Sets that were left whole since rounding would undo the cut. */
   undone: readonly GroupSet[];
+  /** Sets that were left whole since the criterion says nothing of them. */
+  unjudged: readonly GroupSet[];
   proof: Proof;
+  /** On the data that judge; null without such. */
+  before: Evaluation | null;
+  after: Evaluation | null;
+  rounds: readonly RoundRecord[];
+  /** Epochs of all phases of training, in order. */
+  history: readonly PhaseEpoch[];
+  /**
+   * Null when all went well. `target-not-reached`: the model is the best that was found. `diverged`: it has the last good
+   * weights.
+   */
+  missed: EspalierError | null;
 }
 
 /**
- * Takes neurons, filters, heads and hidden units out of a network at once, with everything that depends on them, and
- * proves that what is left computes what the original does with the same groups masked. The original is left alone.
- * Throws `unsupported` when nothing can be cut or the proof fails, `bad-usage` for options that do not fit.
+ * Takes neurons, filters, heads and hidden units out of a network, at once or in rounds with training in between, with
+ * everything that depends on them. Each cut is proven: what is left computes what the network before does with the same
+ * groups masked. The original is left alone. The same options, seed and number of threads give the same model, also when
+ * a run was stopped and started again with its folder of checkpoints.
+ * Throws `unsupported` when nothing can be cut, a proof fails or no gradient passes an operator, `bad-usage` for options
+ * that do not fit, `bad-data` when model and data do not, `target-not-reached` when it is plain from the start,
+ * `interrupted` when the signal stopped it.
  */
 export async function pruneStructured(original: Model, options: StructuredOptions): Promise<StructuredResult> {
-  const { engine, shapes } = options;
+  const { engine, shapes, goal, recovery = null, evaluation = null, seed = 0, criterion } = options;
+  if (looksAtData(criterion) && !recovery) {
+    throw new EspalierError("bad-usage", `the criterion ${criterion.name} looks at data, and there are none`, {
+      hint: "Give data, or take a criterion that looks at weights, such as l1.",
+    });
+  }
   const grouping = await buildGroups(original, { engine, shapes });
-  const { removed, undone } = allocate(grouping, scoreGroups(grouping, options), options);
-  const model = cut(grouping, removed);
-  const [example] = exampleSizes(grouping.model, shapes);
-  return { model, grouping, removed, undone, proof: await verifyCut(grouping, removed, example, engine, model) };
+  const context = { ...options, recovery, evaluation, seed, rounds: options.rounds ?? { count: 1, schedule: oneShot } };
+  const teacher = recovery && recovery.epochs > 0 ? await teacherFor(original, recovery, context) : null;
+  const thinning = new Thinning(grouping, teacher, context);
+  const before = await thinning.evaluate();
+  const rounds: RoundRecord[] = [];
+  const onRound = (record: RoundRecord) => {
+    rounds.push(record);
+    options.onRound?.(record);
+  };
+  const { evaluation: after, missed } =
+    "maxDrop" in goal
+      ? await reachDrop(thinning, before, goal.maxDrop, onRound)
+      : await reach(thinning, await targetFor(goal, grouping, options), onRound);
+  const { proof, removed, allocation } = thinning;
+  if (!proof) throw new Error("every way to the goal cuts");
+  const { undone, unjudged } = allocation;
+  const { history } = thinning;
+  return {
+    model: thinning.model(),
+    grouping,
+    removed,
+    undone,
+    unjudged,
+    proof,
+    before,
+    after,
+    rounds,
+    history,
+    missed,
+  };
+}
+
+interface Reached {
+  evaluation: Evaluation | null;
+  missed: EspalierError | null;
+}
+
+async function reach(thinning: Thinning, target: CutTarget, onRound: (record: RoundRecord) => void): Promise<Reached> {
+  try {
+    const evaluation = await thinning.pruneTo(target, "prune");
+    const { accuracy, loss } = evaluation ?? { accuracy: null, loss: null };
+    const sparsity = thinning.removed.size / thinning.size.groups;
+    onRound({ round: 1, sparsity, accuracy, loss, bytes: null, kept: null });
+    return { evaluation, missed: null };
+  } catch (error) {
+    if (!(error instanceof EspalierError) || error.code !== "diverged") throw error;
+    return { evaluation: await thinning.evaluate(), missed: error };
+  }
+}
+
+async function reachDrop(
+  thinning: Thinning,
+  before: Evaluation | null,
+  maxDrop: number,
+  onRound: (record: RoundRecord) => void,
+): Promise<Reached> {
+  if (before?.accuracy == null) {
+    throw new EspalierError("bad-usage", "points of accuracy need a classifier and labelled data to judge by");
+  }
+  const { groups, most } = thinning.size;
+  const searched = {
+    units: groups,
+    most,
+    // Whole units are dearer than weights: a third less each time.
+    step: 1.5,
+    get state() {
+      return thinning.state;
+    },
+    set state(state) {
+      thinning.state = state;
+    },
+    removed: () => thinning.removed.size,
+    sparsityAt: () => thinning.removed.size / groups,
+    pruneTo: (count: number, name: string) => thinning.pruneTo({ share: count / groups }, name),
+  };
+  return searchDrop(searched, { accuracy: before.accuracy, maxDrop, onRound });
 }

@@ -4,7 +4,7 @@ import { floatTensor } from "../../base/tensor.js";
 import { setConstant } from "../../graph/edit.js";
 import { nodeEngine } from "../../run/node.js";
 import { buildGroups } from "./build-groups.js";
-import type { GroupCriterion } from "./criteria/criterion.js";
+import type { GroupCriterion, WeightCriterion } from "./criteria/criterion.js";
 import { geometricMedian } from "./criteria/geometric-median.js";
 import { l1, l2 } from "./criteria/norm.js";
 import { randomGroups } from "./criteria/random.js";
@@ -73,6 +73,6 @@ describe("scores of groups", () => {
 });
 
 const ignoringOwn =
-  (criterion: GroupCriterion): GroupCriterion["score"] =>
+  (criterion: WeightCriterion): WeightCriterion["score"] =>
   (member, random) =>
     member.side === "own" ? null : criterion.score(member, random);

@@ -1,7 +1,9 @@
+import { EspalierError } from "../../base/errors.js";
 import { randomStream } from "../../base/random.js";
-import type { GroupCriterion } from "./criteria/criterion.js";
+import { type GroupCriterion, looksAtData } from "./criteria/criterion.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
 import { membersOf } from "./members.js";
+import type { Activities } from "./observe.js";
 
 /** How the scores by one weight become those of a group. */
 export const reductions = {
@@ -49,28 +51,64 @@ export interface ScoreOptions {
   normalization?: ScoreNormalization;
   /** For criteria that draw. Default 0. */
   seed?: number;
+  /** What `observe` has gathered, for criteria that look at data. */
+  activities?: Activities;
 }
 
-/** How much each group matters, by group; the higher, the rather it stays. Groups that no weight says anything of get 0. */
-export function scoreGroups(grouping: Grouping, options: ScoreOptions): Map<Group, number> {
+/**
+ * How much each group matters, by group; the higher, the rather it stays. Groups of which the criterion says nothing have
+ * no score: a set without a normalization, for criteria that look at its scale.
+ * @param removed groups that are gone already; they get no score, and count nowhere.
+ * Throws `bad-usage` when the criterion looks at data and there are no activities.
+ */
+export function scoreGroups(
+  grouping: Grouping,
+  options: ScoreOptions,
+  removed: ReadonlySet<Group> = new Set(),
+): Map<Group, number> {
   const all = new Map<Group, number>();
   for (const set of grouping.sets) {
     const scores = scoreSet(set, options);
-    for (const [i, group] of set.groups.entries()) all.set(group, scores[i]);
+    const present = [...scores.keys()].filter((i) => !removed.has(set.groups[i]));
+    const { normalization = "mean" } = options;
+    const normalized = normalizations[normalization](Float64Array.from(present, (i) => scores.get(i) ?? 0));
+    for (const [at, i] of present.entries()) all.set(set.groups[i], normalized[at]);
   }
   return all;
 }
 
-function scoreSet(set: GroupSet, options: ScoreOptions): Float64Array {
-  const { criterion, reduction = "mean", normalization = "mean", seed = 0 } = options;
+/** By place in the set. */
+function scoreSet(set: GroupSet, options: ScoreOptions): Map<number, number> {
+  const { reduction = "mean" } = options;
+  const judgements = judge(set, options);
+  const scores = new Map<number, number>();
+  for (const i of set.groups.keys()) {
+    const own = judgements.flatMap(({ scores, positions }) => (positions[i].length > 0 ? [scores[i]] : []));
+    if (own.length > 0) scores.set(i, reductions[reduction](own));
+  }
+  return scores;
+}
+
+interface Judgement {
+  scores: ArrayLike<number>;
+  positions: readonly (readonly number[])[];
+}
+
+function judge(set: GroupSet, { criterion, activities, seed = 0 }: ScoreOptions): Judgement[] {
+  if (looksAtData(criterion)) {
+    if (!activities) {
+      throw new EspalierError("bad-usage", `the criterion ${criterion.name} looks at data, and there are none`, {
+        hint: "Give data, or take a criterion that looks at weights, such as l1.",
+      });
+    }
+    return (activities.get(set) ?? []).flatMap((activity) => {
+      const scores = criterion.score(activity);
+      return scores ? [{ scores, positions: activity.positions }] : [];
+    });
+  }
   const random = randomStream(seed, "groups", set.name);
-  const byMember = membersOf(set).flatMap((member) => {
+  return membersOf(set).flatMap((member) => {
     const scores = criterion.score(member, random);
     return scores ? [{ scores, positions: member.positions }] : [];
   });
-  const scores = Float64Array.from(set.groups, (_, i) => {
-    const own = byMember.flatMap(({ scores, positions }) => (positions[i].length > 0 ? [scores[i]] : []));
-    return own.length === 0 ? 0 : reductions[reduction](own);
-  });
-  return normalizations[normalization](scores);
 }

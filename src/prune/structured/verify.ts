@@ -7,8 +7,8 @@ import { modelBytes } from "../../onnx/write.js";
 import { readsDimsOnly } from "../../ops/constancy.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { cut, takeSlices } from "./cut.js";
+import { gatedModel } from "./gates.js";
 import type { Group, Grouping } from "./groups.js";
-import { masked } from "./masked.js";
 
 /** How far an element of the cut network may be from the masked one, relative to the largest of its output. */
 export const tolerance = 1e-4;
@@ -36,7 +36,7 @@ export async function verifyCut(
   after: Model = cut(grouping, removed),
 ): Promise<Proof> {
   const { graph } = grouping.model;
-  const before = masked(grouping, removed);
+  const { model: before } = gatedModel(grouping, removed);
   const compare = async (values: readonly Value[]) => {
     const expected = await run(before, values, feeds, engine);
     const found = await run(after, values, feeds, engine);

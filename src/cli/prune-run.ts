@@ -1,0 +1,166 @@
+import { EspalierError } from "../base/errors.js";
+import { dataFiles } from "../data/load.js";
+import type { Model } from "../graph/ir.js";
+import { externalFiles } from "../onnx/external.js";
+import { assertTarget, type SavedModel, saveModel } from "../pack/save.js";
+import type { RecoveryOptions } from "../prune/recovery.js";
+import type { RoundRecord } from "../prune/round.js";
+import type { PhaseEpoch } from "../prune/work.js";
+import { compareFiles, type FileComparison } from "../report/compare-files.js";
+import type { Shapes } from "../run/example.js";
+import { nodeEngine } from "../run/node.js";
+import { webEngine } from "../run/web.js";
+import { rateScheduleNamed } from "../train/rates.js";
+import { assertApart } from "./apart.js";
+import type { DataOptions } from "./data.js";
+import type { PruneData } from "./prune-data.js";
+import { assertFresh } from "./run-facts.js";
+import type { Terminal } from "./terminal.js";
+import { type OptimizerOptions, optimizerFor, phaseLine, roundLine } from "./training.js";
+
+// What runs of the prune command share, whether single weights or whole units go.
+
+export interface RunOptions extends DataOptions, OptimizerOptions {
+  out?: string;
+  data?: string;
+  report?: string;
+  force?: boolean;
+  sparse?: boolean;
+  externalData?: boolean;
+  shape?: Shapes;
+  seed: number;
+  threads?: number;
+  epochs?: number;
+  batch?: number;
+  rate?: number;
+  rateSchedule: string;
+  teacher?: number;
+  temperature?: number;
+  batchNorm?: "fixed" | "batch";
+  clip?: number;
+  freeze?: readonly string[];
+  validation?: number;
+  checkpoint?: string;
+  resume?: boolean;
+}
+
+/** A run of the command. */
+export interface PruneRun {
+  /** Of the model. */
+  path: string;
+  signal: AbortSignal;
+  terminal: Terminal;
+  /** What was typed. */
+  argv: readonly string[];
+}
+
+export function required(out: string | undefined, otherwise = ""): string {
+  if (out !== undefined) return out;
+  throw new EspalierError("bad-usage", "it is not said where to write", { hint: `Give -o FILE${otherwise}.` });
+}
+
+/** How files are written. */
+export interface Target {
+  force?: boolean;
+  externalData?: boolean;
+  /** Files that stay as they are. */
+  keep: readonly string[];
+}
+
+/**
+ * Throws `bad-usage` for files that exist, or that the run reads, before it begins.
+ * @param others files that the run reads besides model and data.
+ */
+export function targetFor(
+  path: string,
+  original: Model,
+  { out, data, report, force, externalData }: RunOptions,
+  others: readonly string[] = [],
+): Target {
+  const keep = [...filesOf(path, original), ...others, ...(data === undefined ? [] : dataFiles(data))];
+  const target = { force, externalData, keep };
+  if (out !== undefined) assertTarget(out, target);
+  if (report !== undefined) {
+    if (out !== undefined) assertApart("report", report, out);
+    assertTarget(report, { force, keep });
+  }
+  return target;
+}
+
+/** The folder of checkpoints. Throws `bad-usage` when those of an earlier run would be lost. */
+export function checkpointsFor(out: string, { checkpoint, resume = false }: RunOptions): string {
+  const checkpoints = checkpoint ?? `${out}.checkpoint`;
+  assertApart("checkpoint", checkpoints, out);
+  assertFresh(checkpoints, resume);
+  return checkpoints;
+}
+
+/** A model's file and those that hold its weights. */
+export function filesOf(path: string, model: Model): string[] {
+  return [path, ...externalFiles(path, model).values()];
+}
+
+/** How what stays is trained; null without data. */
+export function recoveryFor(options: RunOptions, data: PruneData | null, epochs: number): RecoveryOptions | null {
+  return (
+    data && {
+      data: data.train,
+      epochs: options.epochs ?? epochs,
+      batchSize: options.batch,
+      optimizer: optimizerFor(options),
+      rate: options.rate,
+      schedule: rateScheduleNamed(options.rateSchedule),
+      teacher: options.teacher,
+      temperature: options.temperature,
+      batchNorm: options.batchNorm,
+      clipNorm: options.clip,
+      freeze: options.freeze,
+    }
+  );
+}
+
+/** Prints a run's epochs and rounds as they end. */
+export function reporterFor(terminal: Terminal, data: PruneData | null, recovery: RecoveryOptions | null) {
+  return {
+    onEpoch(epoch: PhaseEpoch) {
+      terminal.note(phaseLine(epoch, recovery?.epochs ?? 0, data?.judgeName ?? ""));
+    },
+    onRound(round: RoundRecord) {
+      // Without a target there is one round, and the table at the end says how it went.
+      if (round.kept !== null) terminal.note(roundLine(round));
+    },
+  };
+}
+
+/** Saves what became of a model, checks the file in both runtimes, and measures it beside the original. */
+export async function saveAndCompare(
+  model: Model,
+  out: string,
+  target: Target,
+  { shape: shapes, seed, threads, sparse }: RunOptions,
+  { path, signal }: PruneRun,
+  data: PruneData | null,
+): Promise<{ saved: SavedModel; comparison: FileComparison }> {
+  const engines = [nodeEngine, webEngine];
+  const saved = await saveModel(model, out, { ...target, sparse, shapes, seed, threads, engines, signal });
+  const measuring = { engine: nodeEngine, threads, data: data?.test ?? null, shapes, seed, signal };
+  const comparison = await compareFiles(path, out, measuring).catch((error: unknown) => {
+    throw error instanceof EspalierError && error.code === "interrupted" ? stoppedMeasuring(out) : error;
+  });
+  return { saved, comparison };
+}
+
+function stoppedMeasuring(out: string): EspalierError {
+  return new EspalierError("interrupted", "stopped while the models were measured", {
+    who: out,
+    hint: "The file is written and complete. Repeat the command with --resume --force to have it measured.",
+  });
+}
+
+/** The error of a target that was not reached; the file then has the best that was found. */
+export function missedIn(out: string, { code, what, hint }: EspalierError): EspalierError {
+  return new EspalierError(code, what, {
+    who: out,
+    hint: `The file has the best that was found. ${hint ?? ""}`.trim(),
+  });
+}

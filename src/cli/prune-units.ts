@@ -1,0 +1,121 @@
+import { writeFileAtomic } from "../base/files.js";
+import { formatCount, formatPercent } from "../base/format.js";
+import { readModel } from "../onnx/file.js";
+import { removeCheckpoints, removeEmptyFolder } from "../prune/checkpoints.js";
+import { oneShot } from "../prune/schedules/one-shot.js";
+import { reportCut } from "../prune/structured/cut-report.js";
+import type { Group, GroupSet } from "../prune/structured/groups.js";
+import { sizeOfGroup } from "../prune/structured/members.js";
+import { pruneStructured, type StructuredResult } from "../prune/structured/prune-structured.js";
+import { exampleInputs } from "../run/example.js";
+import { nodeEngine } from "../run/node.js";
+import { renderComparison } from "./comparison.js";
+import { readPruneData } from "./prune-data.js";
+import {
+  checkpointsFor,
+  missedIn,
+  type PruneRun,
+  type RunOptions,
+  recoveryFor,
+  reporterFor,
+  required,
+  saveAndCompare,
+  targetFor,
+} from "./prune-run.js";
+import { renderSaved } from "./saved.js";
+import { renderTable } from "./table.js";
+import type { Terminal } from "./terminal.js";
+import { optimizerFor } from "./training.js";
+import { cutGoalFor, selectionOf, type UnitOptions } from "./units.js";
+
+/** Cuts, proves and trains, saves and measures, or shows what would go. */
+export async function pruneUnits(
+  options: RunOptions & UnitOptions & { dryRun?: boolean },
+  run: PruneRun,
+): Promise<void> {
+  const { path, signal, terminal } = run;
+  const { seed, threads, shape: shapes, dryRun, report, force } = options;
+  const selection = selectionOf(options);
+  const out = dryRun ? null : required(options.out, ", or --dry-run");
+  const goal = cutGoalFor(options);
+  optimizerFor(options);
+  const original = readModel(path);
+  const target = targetFor(path, original, options);
+  const checkpoints = out === null ? undefined : checkpointsFor(out, options);
+  if (shapes !== undefined) exampleInputs(original, { shapes, seed });
+  const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
+  const recovery = recoveryFor(dryRun ? { ...options, epochs: 0 } : options, data, 3);
+  const result = await pruneStructured(original, {
+    ...selection,
+    ...(dryRun && { rounds: { count: 1, schedule: oneShot } }),
+    goal,
+    recovery,
+    evaluation: dryRun ? null : (data?.judge ?? null),
+    engine: nodeEngine,
+    threads,
+    shapes,
+    seed,
+    checkpoints,
+    signal,
+    onStep: (step) => terminal.progress(step.phase, step.done, step.totalSteps, `loss ${step.loss.toPrecision(3)}`),
+    ...reporterFor(terminal, data, recovery),
+  }).catch((error: unknown) => {
+    if (checkpoints !== undefined) removeEmptyFolder(checkpoints);
+    throw error;
+  });
+  for (const { name } of result.undone) terminal.note(`${name} stays whole: rounding would undo the cut`);
+  for (const { name } of result.unjudged) terminal.note(`${name} stays whole: the criterion says nothing of it`);
+  const cut = reportCut(result.grouping, result.removed);
+  if (report !== undefined) writeFileAtomic(report, [Buffer.from(`${JSON.stringify(cut)}\n`)], { force });
+  if (out === null) {
+    terminal.result({ model: path, sets: setsOf(result), ...cut }, () => renderSets(result, terminal));
+    return;
+  }
+  const { saved, comparison } = await saveAndCompare(result.model, out, target, options, run, data);
+  const { before, after } = comparison;
+  const { rounds, missed, proof } = result;
+  const facts = { before, after, sets: setsOf(result), differences: proof.differences, rounds, saved };
+  terminal.result({ ...facts, missed: missed?.code ?? null }, () =>
+    [renderComparison(before, after, terminal), "", renderSaved(saved)].join("\n"),
+  );
+  if (checkpoints !== undefined) removeCheckpoints(checkpoints);
+  if (missed) throw missedIn(out, missed);
+}
+
+const removedOf = ({ groups }: GroupSet, removed: ReadonlySet<Group>) => groups.filter((group) => removed.has(group));
+
+function setsOf({ grouping, removed }: StructuredResult) {
+  return grouping.sets.map((set) => ({
+    name: set.name,
+    unit: set.unit,
+    groups: set.groups.length,
+    removed: removedOf(set, removed).length,
+  }));
+}
+
+function renderSets({ grouping, removed }: StructuredResult, terminal: Terminal): string {
+  const rows = grouping.sets.map((set) => {
+    const gone = removedOf(set, removed);
+    const parameters = gone.reduce((sum, group) => sum + sizeOfGroup(group), 0);
+    return [
+      set.name,
+      set.unit,
+      formatCount(set.groups.length),
+      formatCount(gone.length),
+      formatPercent(gone.length / set.groups.length),
+      formatCount(parameters),
+    ];
+  });
+  return renderTable(
+    [
+      { title: "units of" },
+      { title: "kind" },
+      { title: "there are", align: "right" },
+      { title: "go", align: "right" },
+      { title: "share", align: "right" },
+      { title: "weights of these", align: "right" },
+    ],
+    rows,
+    { strong: (text) => terminal.style("bold", text) },
+  );
+}

@@ -1,0 +1,225 @@
+import { EspalierError } from "../../base/errors.js";
+import { assertGoesOn } from "../../base/interruption.js";
+import { floatTensor, intTensor, sizeOf, toFloat32 } from "../../base/tensor.js";
+import { batches } from "../../data/batches.js";
+import type { Batch, Dataset } from "../../data/dataset.js";
+import { attr } from "../../graph/attribute.js";
+import { Builder } from "../../graph/builder.js";
+import { addGraphOutput, setGraphOutputs, setType } from "../../graph/edit.js";
+import type { Model, Value } from "../../graph/ir.js";
+import { mainOutput } from "../../graph/main-output.js";
+import { modelBytes } from "../../onnx/write.js";
+import { logitsBehind } from "../../ops/logits.js";
+import { emitGradients } from "../../passes/autodiff.js";
+import { removeDead } from "../../passes/remove-dead.js";
+import type { Engine, Tensors } from "../../run/session.js";
+import { traceModel } from "../../run/trace.js";
+import { batchSizeOf } from "../../train/compile-for.js";
+import { inputNames } from "../../train/input-names.js";
+import { labelTargets } from "../../train/label-targets.js";
+import { crossEntropy, meanSquare, type TargetKind } from "../../train/losses.js";
+import { checkInputs } from "../../train/predict.js";
+import { specializeModel } from "../../train/prepare.js";
+import { Activity, type ActivityStatistic, takesGradient } from "./activity.js";
+import { type Gate, gatedModel } from "./gates.js";
+import type { Group, Grouping, GroupSet } from "./groups.js";
+import { membersOf } from "./members.js";
+import { Tally } from "./tally.js";
+
+export interface ObserveOptions {
+  engine: Engine;
+  threads?: number;
+  data: Dataset;
+  /** Examples a run. Default 64, or what the model's batch axis is fixed to. */
+  batchSize?: number;
+  /** At most so many batches are looked at. Default 100. */
+  batchCount?: number;
+  /** Of the choice of batches. */
+  seed: number;
+  signal?: AbortSignal;
+}
+
+export type Activities = ReadonlyMap<GroupSet, readonly Activity[]>;
+
+/**
+ * Gathers what the units of a network give, and what the loss asks of them, in one pass over some batches of data. What
+ * leaves onnxruntime is one number for each example and channel; nothing else is kept.
+ * @param removed groups that count as zero, and say nothing.
+ * Throws `bad-data` when model and data do not fit, or for gradients without labels; `unsupported` for an operator that
+ * no gradient passes; `interrupted` when the signal stopped it.
+ */
+export async function observe(
+  grouping: Grouping,
+  removed: ReadonlySet<Group>,
+  statistics: readonly ActivityStatistic[],
+  { engine, threads, data, batchSize, batchCount = 100, seed, signal }: ObserveOptions,
+): Promise<Activities> {
+  checkInputs(grouping.model.graph.requiredInputs, data);
+  const size = batchSizeOf(grouping.model, data, batchSize);
+  const order = { batchSize: size, seed, shuffle: true, dropLast: true };
+  const { model, gates } = gatedModel(grouping, removed, { everywhere: true });
+  const inputs = model.graph.requiredInputs.map(({ name }) => name);
+  const backward = statistics.some(takesGradient) ? await emitBackward(model, gates, data, size, engine) : null;
+  const watch = emitReductions(model, gates, statistics, grouping, backward?.gradients ?? new Map());
+  const tallies = watch.map(({ gate, outputs }) => ({
+    outputs,
+    columns: grouping.trace.dims(gate.value)[gate.axis],
+    places: placesOf(grouping, gate).map((place) => ({ place, tally: new Tally(place.positions, statistics, size) })),
+  }));
+  const session = await engine.load(modelBytes(model), { threads });
+  try {
+    let done = 0;
+    for await (const { batch } of batches(data, order)) {
+      assertGoesOn(signal, "stopped while looking at activations");
+      const results = await session.run({ ...feedsOf(inputs, batch), ...backward?.targets(batch) });
+      for (const { outputs, columns, places } of tallies) {
+        const rows = new Map([...outputs].map(([statistic, name]) => [statistic, toFloat32(results[name])]));
+        for (const { tally } of places) tally.add(rows, columns);
+      }
+      if (++done === batchCount) break;
+    }
+  } finally {
+    await session.release();
+  }
+  const found = new Map<GroupSet, Activity[]>();
+  for (const { place, tally } of tallies.flatMap(({ places }) => places)) {
+    const activities = found.get(place.set) ?? [];
+    activities.push(new Activity(place, tally.result()));
+    found.set(place.set, activities);
+  }
+  return found;
+}
+
+const feedsOf = (inputs: readonly string[], batch: Batch): Tensors =>
+  Object.fromEntries(inputs.map((name, i) => [name, batch.inputs[i]]));
+
+interface Backward {
+  /** Of the sum of the examples' losses, by gated value. */
+  gradients: ReadonlyMap<Value, Value>;
+  targets(batch: Batch): Tensors;
+}
+
+/** Adds loss and backward pass to the model, whose shapes are fixed to those of a batch. */
+async function emitBackward(
+  model: Model,
+  gates: readonly Gate[],
+  data: Dataset,
+  size: number,
+  engine: Engine,
+): Promise<Backward> {
+  if (!data.labelKind) {
+    throw new EspalierError("bad-data", "a criterion that looks at gradients needs labels", {
+      who: data.name,
+      hint: "Give labelled data, or take a criterion that looks at activations or weights.",
+    });
+  }
+  const { graph } = model;
+  const inputs = graph.requiredInputs.map(({ name }) => name);
+  const example = feedsOf(inputs, await data.read(Uint32Array.from({ length: size }, (_, i) => i)));
+  const forward = await specializeModel(model, example, engine);
+  const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
+  const declared = mainOutput(graph);
+  const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
+  const outputDims = forward.dims(output);
+  const b = new Builder(graph, "observe/");
+  const feeds: Tensors = { ...example };
+  const target = (kind: TargetKind) => {
+    const name = inputNames.target(kind);
+    feeds[name] =
+      kind === "class"
+        ? intTensor(Array<number>(size).fill(0))
+        : floatTensor(outputDims, new Float32Array(sizeOf(outputDims)));
+    return b.input(name, feeds[name].dtype, feeds[name].dims);
+  };
+  const lossValue = loss.emit(b, output, outputDims, target);
+  const trace = await traceModel(model, feeds, engine);
+  const gated = gates.flatMap((gate) => (graph.find(gate.gated.name) === gate.gated ? [gate.gated] : []));
+  // The loss is a mean over the examples; each example's own is asked for.
+  const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(size)]]), gated, trace);
+  const program = { targets: loss.targets, outputDims };
+  return {
+    gradients,
+    targets(batch) {
+      const byKind = Object.entries(labelTargets(program, data, batch.labels));
+      return Object.fromEntries(byKind.map(([kind, tensor]) => [inputNames.target(kind as TargetKind), tensor]));
+    },
+  };
+}
+
+/** What is read off one gate: a number for each row of the first axis and each position of the gate's. */
+interface Watched {
+  gate: Gate;
+  outputs: ReadonlyMap<ActivityStatistic, string>;
+}
+
+function emitReductions(
+  model: Model,
+  gates: readonly Gate[],
+  statistics: readonly ActivityStatistic[],
+  { trace }: Grouping,
+  gradients: ReadonlyMap<Value, Value>,
+): Watched[] {
+  const { graph } = model;
+  const b = new Builder(graph, "observe/");
+  const outputs = new Set<Value>();
+  const watched = gates.flatMap((gate) => {
+    const { gated, axis } = gate;
+    if (graph.find(gated.name) !== gated) return [];
+    const dims = trace.dims(gate.value);
+    const others = dims.map((_, i) => i).filter((i) => i !== axis && i !== 0);
+    const reduce = (type: "ReduceMean" | "ReduceSum", value: Value) =>
+      others.length === 0
+        ? b.emit("Identity", [value])
+        : b.emit(type, [value, b.ints(others)], { keepdims: attr.int(0) });
+    const mean = (value: Value) => reduce("ReduceMean", value);
+    const float = (value: Value) => b.emit("Cast", [value], { to: attr.int(1) });
+    const a = trace.dtype(gate.value) === "float" ? gated : float(gated);
+    const g = gradients.get(gated);
+    const t = g && statistics.some((s) => s.startsWith("taylor")) ? reduce("ReduceSum", b.emit("Mul", [a, g])) : null;
+    const emit: Record<ActivityStatistic, () => Value | null> = {
+      mean: () => mean(a),
+      magnitude: () => mean(b.emit("Abs", [a])),
+      square: () => mean(b.emit("Mul", [a, a])),
+      zeros: () => mean(float(b.emit("Equal", [a, b.scalar(0)]))),
+      gradient: () => (g ? mean(b.emit("Abs", [g])) : null),
+      taylor: () => t,
+      taylorMagnitude: () => t,
+      taylorSquare: () => t,
+    };
+    const names = new Map<ActivityStatistic, string>();
+    for (const statistic of statistics) {
+      const value = emit[statistic]();
+      if (!value) return [];
+      setType(value, { dtype: "float", dims: null });
+      outputs.add(value);
+      names.set(statistic, value.name);
+    }
+    return [{ gate, outputs: names }];
+  });
+  setGraphOutputs(graph, []);
+  for (const value of outputs) addGraphOutput(graph, value);
+  removeDead(model);
+  return watched;
+}
+
+/** The sets that have groups along the gate's axis. */
+function placesOf(
+  grouping: Grouping,
+  { value, axis }: Gate,
+): Pick<Activity, "set" | "value" | "axis" | "positions" | "readers">[] {
+  const along = new Map<Group, number[]>();
+  for (const [p, group] of grouping.groupsAlong(value, axis).entries()) {
+    if (group) along.set(group, [...(along.get(group) ?? []), p]);
+  }
+  return grouping.sets.flatMap((set) => {
+    const positions = set.groups.map((group) => along.get(group) ?? []);
+    if (positions.every((each) => each.length === 0)) return [];
+    const nodes = grouping.contractions
+      .filter(({ node, input }) => node.inputs[input] === value)
+      .map(({ node }) => node);
+    const readers = membersOf(set).filter(
+      (member) => member.side === "outgoing" && nodes.some((node) => member.value.uses.has(node)),
+    );
+    return [{ set, value, axis, positions, readers }];
+  });
+}

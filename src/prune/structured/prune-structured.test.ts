@@ -1,0 +1,178 @@
+import { existsSync, readdirSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { freshModel, judge, recovery, train, trainedModel } from "../../../test/support/pruning.js";
+import { temporaryFolder } from "../../../test/support/temporary-folder.js";
+import { constantOf } from "../../graph/constant.js";
+import type { Model } from "../../graph/ir.js";
+import { writtenBytes } from "../../onnx/file.js";
+import { modelBytes } from "../../onnx/write.js";
+import { countMacs, countParameters } from "../../ops/cost.js";
+import { exampleInputs } from "../../run/example.js";
+import { nodeEngine } from "../../run/node.js";
+import { traceModel } from "../../run/trace.js";
+import { evaluate } from "../../train/evaluate.js";
+import { geometric } from "../schedules/geometric.js";
+import { structuredCriteria } from "./criteria/all.js";
+import { taylor } from "./criteria/gradient.js";
+import { l1 } from "./criteria/norm.js";
+import { normalizationScale } from "./criteria/scale.js";
+import { reportCut } from "./cut-report.js";
+import { pruneStructured, type StructuredOptions } from "./prune-structured.js";
+
+const trained = await trainedModel();
+const folder = temporaryFolder();
+
+const options: StructuredOptions = {
+  engine: nodeEngine,
+  threads: 1,
+  seed: 3,
+  criterion: l1(),
+  roundTo: 1,
+  goal: { sparsity: 0.5 },
+  rounds: { count: 2, schedule: geometric },
+  recovery: { ...recovery, epochs: 2 },
+  evaluation: judge,
+};
+const untrained: StructuredOptions = { ...options, recovery: null, rounds: undefined };
+
+const macsOf = async (model: Model) => {
+  const trace = await traceModel(model, exampleInputs(model), nodeEngine);
+  return countMacs(model.graph, trace).reduce((sum, { macs }) => sum + macs, 0);
+};
+
+describe("cuts in rounds", () => {
+  it("train between, keep what is gone gone, and leave the original alone", async () => {
+    const bytes = modelBytes(trained);
+    const shares: number[] = [];
+    const result = await pruneStructured(trained, { ...options, onEpoch: ({ sparsity }) => shares.push(sparsity) });
+    expect(modelBytes(trained)).toEqual(bytes);
+    // Of 4 filters and 24 neurons 1 - sqrt(0.5) go first.
+    expect(shares).toEqual([8 / 28, 8 / 28, 14 / 28, 14 / 28]);
+    expect(result.history.map(({ phase, epoch }) => `${phase} ${epoch}`)).toEqual([
+      "prune-round-1 1",
+      "prune-round-1 2",
+      "prune-round-2 1",
+      "prune-round-2 2",
+    ]);
+    const conv = constantOf(result.model.graph.find("conv.weight") ?? null);
+    expect(conv?.dims).toEqual([2, 1, 3, 3]);
+    // What is given back is what was trained and judged, and it has learnt something.
+    const again = await evaluate(result.model, judge, { engine: nodeEngine, threads: 1 });
+    expect(again).toEqual(result.after);
+    const cutAlone = await pruneStructured(trained, untrained);
+    expect(result.after?.loss).toBeLessThan(cutAlone.after?.loss ?? 0);
+    expect(result.before?.accuracy).toBe((await evaluate(trained, judge, { engine: nodeEngine, threads: 1 })).accuracy);
+  });
+
+  it("come to the original's indices: without training they are one cut", async () => {
+    const twice = await pruneStructured(trained, { ...untrained, rounds: options.rounds });
+    const once = await pruneStructured(trained, untrained);
+    expect(reportCut(twice.grouping, twice.removed)).toEqual(reportCut(once.grouping, once.removed));
+    expect(modelBytes(twice.model)).toEqual(modelBytes(once.model));
+  });
+
+  it.each([
+    ["a cut", {}, [3, 20, 31]],
+    ["data that are looked at", { criterion: taylor }, [20]],
+    ["a search", { goal: { maxDrop: 10 }, rounds: undefined }, [25]],
+    ["distillation", { recovery: { ...recovery, epochs: 2, teacher: 1 } }, [20]],
+  ] as [string, Partial<StructuredOptions>, number[]][])(
+    "stopped and resumed give the same bytes as none: %s",
+    async (name, changes, stops) => {
+      const own = { ...options, ...changes };
+      const plain = await pruneStructured(trained, own);
+      for (const stopAt of stops) {
+        const checkpoints = join(folder(), `${name}-${stopAt}`);
+        const stop = new AbortController();
+        let steps = 0;
+        const onStep = () => ++steps === stopAt && stop.abort();
+        const stopped = pruneStructured(trained, { ...own, checkpoints, onStep, signal: stop.signal });
+        await expect(stopped).rejects.toMatchObject({ code: "interrupted" });
+        expect(existsSync(checkpoints) && readdirSync(checkpoints).length > 0).toBe(stopAt > 8);
+        const resumed = await pruneStructured(trained, { ...own, checkpoints });
+        expect(Buffer.from(modelBytes(resumed.model)).equals(Buffer.from(modelBytes(plain.model)))).toBe(true);
+        expect(resumed.rounds).toEqual(plain.rounds);
+      }
+    },
+  );
+
+  it("give the last good weights when training explodes", async () => {
+    const { missed, model } = await pruneStructured(trained, { ...options, recovery: { ...recovery, rate: 1e12 } });
+    expect(missed?.code).toBe("diverged");
+    expect(constantOf(model.graph.find("conv.weight") ?? null)?.array.every(Number.isFinite)).toBe(true);
+  });
+});
+
+describe("goals", () => {
+  it.each([0.3, 0.6])("MACs: no more than %f stays, and one unit more would be too much", async (share) => {
+    const whole = await macsOf(trained);
+    const counted = await pruneStructured(trained, { ...untrained, goal: { macs: { count: share * whole } } });
+    const left = await macsOf(counted.model);
+    expect(left).toBeLessThanOrEqual(share * whole);
+    expect(left).toBeGreaterThan(share * whole - whole / 4);
+    const shared = await pruneStructured(trained, { ...untrained, goal: { macs: { share } } });
+    expect(modelBytes(shared.model)).toEqual(modelBytes(counted.model));
+  });
+
+  it("parameters", async () => {
+    const { parameters } = countParameters(trained.graph);
+    const { model } = await pruneStructured(trained, { ...untrained, goal: { parameters: { share: 0.4 } } });
+    const left = countParameters(model.graph).parameters;
+    expect(left).toBeLessThanOrEqual(0.4 * parameters);
+    expect(left).toBeGreaterThan(0.25 * parameters);
+  });
+
+  it("bytes of the file, in rounds", async () => {
+    const bytes = writtenBytes(trained, {});
+    const targetSize = Math.round(bytes / 3);
+    const { model, history } = await pruneStructured(trained, { ...options, goal: { targetSize } });
+    expect(writtenBytes(model, {})).toBeLessThanOrEqual(targetSize);
+    expect(writtenBytes(model, {})).toBeGreaterThan(targetSize / 2);
+    expect(history[0].sparsity).toBeLessThan(history[3].sparsity);
+  });
+
+  it("a drop of accuracy: the most that keeps it", async () => {
+    const result = await pruneStructured(trained, { ...options, rounds: undefined, goal: { maxDrop: 5 } });
+    const [before, after] = [result.before?.accuracy ?? 0, result.after?.accuracy ?? 0];
+    expect(before - after).toBeLessThanOrEqual(0.05);
+    expect(result.rounds.some(({ kept }) => kept === true)).toBe(true);
+    const held = result.rounds.filter(({ kept }) => kept).map(({ sparsity }) => sparsity);
+    expect(Math.max(...held)).toBe(result.removed.size / 28);
+    expect(result.missed).toBeNull();
+  });
+
+  it("that cannot be reached end with what can", async () => {
+    const size = pruneStructured(trained, { ...untrained, goal: { targetSize: 100 } });
+    await expect(size).rejects.toThrow(/the target is 100, the least that can be left \d+/);
+    await expect(size).rejects.toMatchObject({ code: "target-not-reached" });
+    const parameters = pruneStructured(trained, { ...untrained, goal: { parameters: { count: 5 } } });
+    await expect(parameters).rejects.toMatchObject({ code: "target-not-reached" });
+    const unlabelled = { ...options, evaluation: null, goal: { maxDrop: 1 } };
+    await expect(pruneStructured(trained, unlabelled)).rejects.toThrow(/need a classifier and labelled data/);
+  });
+});
+
+describe("every criterion", () => {
+  it.each(structuredCriteria.map((criterion) => [criterion.name, criterion] as const))(
+    "%s cuts",
+    async (name, criterion) => {
+      const data = { ...recovery, data: train, epochs: 0 };
+      const result = await pruneStructured(trained, { ...options, rounds: undefined, criterion, recovery: data });
+      // Only the filters have a normalization behind them.
+      const whole = name === "bn-scale" ? ["fc1.weight"] : [];
+      expect(result.unjudged.map((set) => set.name)).toEqual(whole);
+      expect(result.removed.size).toBe(whole.length > 0 ? 2 : 14);
+      expect(result.history).toEqual([]);
+    },
+  );
+
+  it("that looks at data needs some", async () => {
+    await expect(pruneStructured(trained, { ...untrained, criterion: taylor })).rejects.toThrow(/looks at data/);
+  });
+
+  it("finds filters by the scale of their normalization", async () => {
+    const { grouping, removed } = await pruneStructured(freshModel(), { ...untrained, criterion: normalizationScale });
+    expect([...removed].every((group) => grouping.sets[0].groups.includes(group))).toBe(true);
+  });
+});

@@ -1,0 +1,40 @@
+import { isFloat, type TypedArray } from "../../base/dtype.js";
+import { Tensor } from "../../base/tensor.js";
+import { constantOf, constants } from "../../graph/constant.js";
+import { setConstant } from "../../graph/edit.js";
+import type { Model } from "../../graph/ir.js";
+import type { Group, Grouping } from "./groups.js";
+
+/**
+ * Writes the weights of a cut network that has learnt back to where they were in the whole one, so that it can be cut
+ * further, under the names and indices of the original. What was removed keeps its old weights.
+ */
+export function takeBack(grouping: Grouping, removed: ReadonlySet<Group>, trained: Model): void {
+  for (const { value, tensor } of [...constants(grouping.model.graph)]) {
+    const learnt = constantOf(trained.graph.find(value.name) ?? null);
+    if (!learnt || !isFloat(tensor.dtype)) continue;
+    const array = tensor.array.slice();
+    place(array, tensor.dims, learnt.array, grouping.keeps(value, removed));
+    setConstant(value, Tensor.fromArray(tensor.dtype, tensor.dims, array));
+  }
+}
+
+/** Writes `part` to the kept positions of `whole`: the inverse of `takeSlices`. */
+function place(
+  whole: TypedArray,
+  dims: readonly number[],
+  part: TypedArray,
+  keep: readonly (readonly number[] | null)[],
+): void {
+  let at = 0;
+  const fill = (axis: number, offset: number) => {
+    if (axis === dims.length) {
+      whole[offset] = part[at++];
+      return;
+    }
+    const positions = keep[axis];
+    const count = positions?.length ?? dims[axis];
+    for (let i = 0; i < count; i++) fill(axis + 1, offset * dims[axis] + (positions ? positions[i] : i));
+  };
+  fill(0, 0);
+}

@@ -1,0 +1,193 @@
+import { EspalierError } from "../../base/errors.js";
+import type { Model } from "../../graph/ir.js";
+import type { Shapes } from "../../run/example.js";
+import type { Tensors } from "../../run/session.js";
+import { type Evaluation, evaluate } from "../../train/evaluate.js";
+import type { EpochRecord } from "../../train/fit.js";
+import { Recovery, type RecoveryOptions, type RunContext } from "../recovery.js";
+import type { Schedule } from "../schedules/schedule.js";
+import { lowestCount } from "../search-size.js";
+import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
+import type { Teacher } from "../teacher.js";
+import type { PhaseEpoch, PhaseStep } from "../work.js";
+import { type Allocation, type AllocationOptions, allocate } from "./allocate.js";
+import { exampleSizes } from "./build-groups.js";
+import { looksAtData } from "./criteria/criterion.js";
+import { cut } from "./cut.js";
+import type { Group, Grouping } from "./groups.js";
+import { observe } from "./observe.js";
+import { type ScoreOptions, scoreGroups } from "./score.js";
+import { takeBack } from "./take-back.js";
+import { type Proof, verifyCut } from "./verify.js";
+
+export interface ThinningOptions
+  extends RunContext,
+    Omit<ScoreOptions, "activities" | "seed">,
+    Omit<AllocationOptions, "sparsity"> {
+  /** Dims of inputs whose file leaves axes free, by input. */
+  shapes?: Shapes;
+  /** Cuts and phases of training by turns. */
+  rounds: { count: number; schedule: Schedule };
+  /** What is learnt from, and what criteria look at; null for cuts without data. */
+  recovery: RecoveryOptions | null;
+  onStep?(step: PhaseStep): void;
+  onEpoch?(epoch: PhaseEpoch): void;
+}
+
+/** How far a network is cut: to a share of its groups, or until a measure of what stays is no more than a limit. */
+export type CutTarget = { share: number } | { limit: number; measure(removed: ReadonlySet<Group>): number };
+
+/** A state to come back to. */
+export interface ThinningState {
+  snapshot: Snapshot;
+  removed: ReadonlySet<Group>;
+  proof: Proof | null;
+}
+
+/** Shares that are tried to meet a limit. */
+const steps = 1000;
+
+/**
+ * A network that is being cut: it can be taken on from wherever it is. What has been learnt is written back to the whole
+ * network after each round, so that groups, names and indices stay those of the original.
+ */
+export class Thinning {
+  readonly grouping: Grouping;
+  readonly history: PhaseEpoch[] = [];
+  readonly #teacher: Teacher | null;
+  readonly #options: ThinningOptions;
+  readonly #example: Tensors;
+  #removed: ReadonlySet<Group> = new Set();
+  #allocation: Allocation = { removed: new Set(), undone: [], unjudged: [] };
+  #proof: Proof | null = null;
+
+  /** @param grouping whose model is changed in place */
+  constructor(grouping: Grouping, teacher: Teacher | null, options: ThinningOptions) {
+    this.grouping = grouping;
+    this.#teacher = teacher;
+    this.#options = options;
+    [this.#example] = exampleSizes(grouping.model, options.shapes);
+  }
+
+  get removed(): ReadonlySet<Group> {
+    return this.#removed;
+  }
+
+  /** Of the last cut; null before the first. */
+  get proof(): Proof | null {
+    return this.#proof;
+  }
+
+  /** What the last cut left whole, and why. */
+  get allocation(): Allocation {
+    return this.#allocation;
+  }
+
+  get state(): ThinningState {
+    return { snapshot: takeSnapshot(this.grouping.model.graph), removed: this.#removed, proof: this.#proof };
+  }
+
+  set state({ snapshot, removed, proof }: ThinningState) {
+    restoreSnapshot(snapshot);
+    this.#removed = removed;
+    this.#proof = proof;
+  }
+
+  /** The groups that can go, and how many of them at most. */
+  get size(): { groups: number; most: number } {
+    const { units } = this.#options;
+    const sets = this.grouping.sets.filter(({ unit }) => !units || units.includes(unit));
+    const groups = sets.reduce((sum, set) => sum + set.groups.length, 0);
+    return { groups, most: groups - sets.length };
+  }
+
+  /** The network as it is now. */
+  model(): Model {
+    return cut(this.grouping, this.#removed);
+  }
+
+  async evaluate(): Promise<Evaluation | null> {
+    const { evaluation } = this.#options;
+    return evaluation && evaluate(this.model(), evaluation, this.#options);
+  }
+
+  /**
+   * Cuts to the target in rounds, proves each cut, and trains after it. `name` tells the phases of several calls apart.
+   * @returns how the network does now; null when there is nothing to judge by.
+   * Throws `target-not-reached` for a limit below what can be reached, `diverged` with the last good weights.
+   */
+  async pruneTo(target: CutTarget, name: string): Promise<Evaluation | null> {
+    const { rounds } = this.#options;
+    const from = this.#progressOf(target);
+    let evaluation: Evaluation | null = null;
+    for (let round = 1; round <= rounds.count; round++) {
+      const scores = await this.#score();
+      const at = rounds.schedule.sparsityAt(round / rounds.count, from.now, from.end);
+      this.#allocation = this.#choose(target, at, scores);
+      this.#removed = this.#allocation.removed;
+      const model = this.model();
+      const { engine } = this.#options;
+      this.#proof = await verifyCut(this.grouping, this.#removed, this.#example, engine, model);
+      evaluation = await this.#train(model, `${name}-round-${round}`);
+    }
+    return evaluation ?? this.evaluate();
+  }
+
+  /** How much is gone and how much shall go, as shares: of the groups, or of what is measured. */
+  #progressOf(target: CutTarget): { now: number; end: number } {
+    if ("share" in target) return { now: this.#removed.size / this.size.groups, end: target.share };
+    const { limit, measure } = target;
+    const whole = measure(new Set());
+    return { now: 1 - measure(this.#removed) / whole, end: 1 - limit / whole };
+  }
+
+  #choose(target: CutTarget, at: number, scores: ReadonlyMap<Group, number>): Allocation {
+    const allocated = (sparsity: number) =>
+      allocate(this.grouping, scores, { ...this.#options, sparsity }, this.#removed);
+    if ("share" in target) return allocated(at);
+    const { measure } = target;
+    const limit = measure(new Set()) * (1 - at) * (1 + 1e-9);
+    const count = lowestCount(0, steps, (step) => step === steps || measure(allocated(step / steps).removed) <= limit);
+    if (count < steps) return allocated(count / steps);
+    const least = measure(allocated(1 - 1 / steps).removed);
+    throw new EspalierError(
+      "target-not-reached",
+      `the target is ${target.limit}, the least that can be left ${least}`,
+      {
+        hint: "One unit of each layer stays, and what cannot be cut: see `espalier inspect --groups`.",
+      },
+    );
+  }
+
+  async #score(): Promise<Map<Group, number>> {
+    const { criterion, recovery } = this.#options;
+    if (!looksAtData(criterion) || !recovery) return scoreGroups(this.grouping, this.#options, this.#removed);
+    const { data, batchSize } = recovery;
+    const looking = { ...this.#options, data, batchSize };
+    const activities = await observe(this.grouping, this.#removed, criterion.statistics, looking);
+    return scoreGroups(this.grouping, { ...this.#options, activities }, this.#removed);
+  }
+
+  async #train(model: Model, name: string): Promise<Evaluation | null> {
+    const { recovery: options, onStep, onEpoch, criterion } = this.#options;
+    if (!options || options.epochs === 0) return null;
+    const sparsity = this.#removed.size / this.size.groups;
+    const ofEpoch = (record: EpochRecord): PhaseEpoch => ({ ...record, phase: name, sparsity });
+    const recovery = await Recovery.create(model, this.#teacher, options, this.#options, { gradients: false });
+    try {
+      const { history, evaluation } = await recovery.train(model, {
+        name,
+        layers: [],
+        masks: [],
+        facts: [criterion.name],
+        onStep: (done, totalSteps, loss) => onStep?.({ phase: name, done, totalSteps, loss, sparsity }),
+        onEpoch: (record) => onEpoch?.(ofEpoch(record)),
+      });
+      this.history.push(...history.map(ofEpoch));
+      return evaluation;
+    } finally {
+      // Also when it diverged: the model then has the last good weights.
+      takeBack(this.grouping, this.#removed, model);
+    }
+  }
+}
