@@ -50,6 +50,7 @@ export async function pruneUnits(
     ...(dryRun && { rounds: { count: 1, schedule: oneShot } }),
     goal,
     recovery,
+    fadeEpochs: dryRun ? 0 : options.fadeEpochs,
     evaluation: dryRun ? null : (data?.judge ?? null),
     engine: nodeEngine,
     threads,

@@ -43,7 +43,7 @@ export const criterionOption = new Option(
 export const scopeOption = new Option(
   "--scope <name>",
   "where weights or units compete: in their layer, in all, or adapted (default: global for weights, layer for units)",
-).choices(allScopes.map(({ name }) => name));
+).choices([...allScopes.map(({ name }) => name), "isomorphic"]);
 export const patternOption = new Option(
   "--pattern <shape>",
   "single weights, N:M such as 2:4, or blocks such as 1x4",

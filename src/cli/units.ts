@@ -47,6 +47,11 @@ export const normalizationOption = new Option(
   "how the scores of a layer become comparable with those of others (default: mean)",
 ).choices(Object.keys(normalizations) as ScoreNormalization[]);
 
+export const fadeEpochsOption = new Option(
+  "--fade-epochs <number>",
+  "of training before each cut, in which the units that will leave fade away (default: 0)",
+).argParser(wholeNumber(0, 1e6));
+
 const factors: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /** "50%" -> half of it, "1.2M" -> 1,200,000. */
@@ -85,6 +90,7 @@ export interface UnitOptions {
   maxRatio?: number;
   schedule?: string;
   rounds?: number;
+  fadeEpochs?: number;
   sparse?: boolean;
   externalData?: boolean;
   out?: string;
@@ -101,17 +107,19 @@ export function selectionOf(options: UnitOptions) {
       hint: `For --granularity ${granularity} there are ${structuredCriteria.map(({ name }) => name).join(", ")}.`,
     });
   }
-  if (scope !== "layer" && scope !== "global") {
+  const scopes = { layer: "uniform", global: "global", isomorphic: "isomorphic" } as const;
+  const shared = Object.entries(scopes).find(([name]) => name === scope)?.[1];
+  if (!shared) {
     throw new EspalierError("bad-usage", `'${scope}' shares single weights out, not whole units`, {
       who: "--scope",
-      hint: `For --granularity ${granularity} there are layer and global.`,
+      hint: `For --granularity ${granularity} there are ${Object.keys(scopes).join(", ")}.`,
     });
   }
   return {
     criterion: chosen,
     reduction: options.reduction,
     normalization: options.normalization,
-    scope: scope === "layer" ? ("uniform" as const) : ("global" as const),
+    scope: shared,
     sparsities: { ...Object.fromEntries(ignore.map((pattern) => [pattern, 0])), ...layerSparsity },
     maxSparsity: maxRatio,
     units: unitsOf[granularity],
@@ -156,7 +164,16 @@ export function cutGoalFor(options: UnitOptions): CutGoal {
 }
 
 const forWeights = ["threshold", "percentile", "pattern", "first", "last", "rewind", "begin", "end", "regrow"];
-const forUnits = ["roundTo", "maxRatio", "dryRun", "targetMacs", "targetParams", "reduction", "normalization"];
+const forUnits = [
+  "roundTo",
+  "maxRatio",
+  "dryRun",
+  "targetMacs",
+  "targetParams",
+  "reduction",
+  "normalization",
+  "fadeEpochs",
+];
 
 /** Throws `bad-usage` for an option that was given and says nothing about this kind of pruning. */
 export function assertFits(command: Given, granularity: Granularity): void {

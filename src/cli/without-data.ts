@@ -5,6 +5,7 @@ import { EspalierError } from "../base/errors.js";
 const needData = new Set([
   ...[
     "epochs",
+    "fadeEpochs",
     "batch",
     "rate",
     "rateSchedule",

@@ -9,10 +9,10 @@ export function checkpointPath(folder: string, phase: string): string {
 }
 
 /** Files of phases, named as `Work` names these. */
-const phaseFile = /^(prune|attempt-\d+)-(gradual|round-\d+)\.safetensors$/;
+const phaseFile = /^(prune|attempt-\d+)-(gradual|(?:round|fade)-\d+)\.safetensors$/;
 
-/** With which a run begins. */
-const firstPhase = /^(prune|attempt-1)-(gradual|round-1)$/;
+/** With which a run begins; units may fade before they leave in the first round. */
+const firstPhase = /^(prune|attempt-1)-(gradual|fade-1|round-1)$/;
 
 /** Also what a write that was cut off leaves. */
 const isOurs = (name: string) => phaseFile.test(name) || isTemporary(name);
@@ -27,9 +27,11 @@ export function holdsCheckpoints(folder: string): boolean {
  * they come from a run in other steps or with another kind of goal, which would be lost at the end of this one.
  */
 export function assertSameRun(folder: string, phase: string): void {
-  if (!firstPhase.test(phase)) return;
+  const [, run] = firstPhase.exec(phase) ?? [];
+  if (run === undefined) return;
   const found = isFolder(folder) ? readdirSync(folder).filter((name) => phaseFile.test(name)) : [];
-  if (found.length === 0 || found.includes(basename(checkpointPath(folder, phase)))) return;
+  const own = [phase, `${run}-fade-1`].map((name) => basename(checkpointPath(folder, name)));
+  if (found.length === 0 || own.some((name) => found.includes(name))) return;
   throw new EspalierError("bad-usage", "the checkpoints come from a run in other steps or with another goal", {
     who: folder,
     hint: "Repeat the options of that run, or delete the checkpoints.",

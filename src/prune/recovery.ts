@@ -9,7 +9,7 @@ import { type Evaluation, evaluate } from "../train/evaluate.js";
 import { fingerprintOf, learningFacts } from "../train/fingerprint.js";
 import { type EpochRecord, fit } from "../train/fit.js";
 import { frozenTensors } from "../train/frozen.js";
-import { gather, type Slice, scatter, sliceNamed } from "../train/layout.js";
+import { gather, type Layout, type Slice, scatter, sliceNamed } from "../train/layout.js";
 import { adamW, type Optimizer } from "../train/optimizers.js";
 import { prepareModel } from "../train/prepare.js";
 import type { Program, Statistic } from "../train/program.js";
@@ -17,6 +17,7 @@ import { oneCycleRate, type RateSchedule } from "../train/rates.js";
 import { Trainer, type TrainingState } from "../train/trainer.js";
 import { applyMask } from "./apply.js";
 import { assertSameRun, checkpointPath } from "./checkpoints.js";
+import { fadeOut } from "./fade-out.js";
 import type { PrunableLayer } from "./layers.js";
 import { recoveryLoss } from "./recovery-loss.js";
 import { answerKind, type Teacher, teacherShare } from "./teacher.js";
@@ -70,6 +71,8 @@ export interface Phase {
   masks: readonly Uint8Array[];
   /** How the masks move while training. */
   maskMoves?: MaskMoves;
+  /** By name of a tensor, 1 for each weight that fades away while training, else 0. */
+  fading?: ReadonlyMap<string, Float32Array>;
   /** What `maskMoves` depends on, as JSON. */
   facts: unknown;
   onStep?(done: number, totalSteps: number, loss: number): void;
@@ -190,7 +193,7 @@ export class Recovery {
       judged = await judge();
       return judged?.accuracy ?? -(judged?.loss ?? 0);
     };
-    const { maskMoves, onStep, onEpoch } = phase;
+    const { maskMoves, fading, onStep, onEpoch } = phase;
     const teacher = this.#teacher;
     try {
       const history = await fit(trainer, {
@@ -200,6 +203,7 @@ export class Recovery {
         schedule,
         seed: randomStream(seed, "phase", phase.name).integer(2 ** 31),
         ...(teacher && { targetsFor: (indices) => ({ teacher: teacher(indices) }) }),
+        ...(fading && { intervention: fadeOut(fadingVector(parameters, fading)) }),
         ...(maskMoves && {
           intervention: {
             isDue: maskMoves.isDue,
@@ -241,6 +245,12 @@ export class Recovery {
       fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),
     };
   }
+}
+
+function fadingVector({ slices, size }: Layout, fading: ReadonlyMap<string, Float32Array>): Float32Array {
+  const vector = new Float32Array(size);
+  for (const { name, offset } of slices) vector.set(fading.get(name) ?? [], offset);
+  return vector;
 }
 
 /** 1 for every parameter, with the masks of the layers put in. */

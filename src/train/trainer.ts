@@ -12,7 +12,7 @@ export interface TrainingState {
   step: number;
   /** By input name of the program. */
   vectors: Readonly<Record<string, Float32Array>>;
-  /** 1 where a parameter takes part, 0 where it is removed; null for programs without a mask. */
+  /** What parameters are multiplied by after each step: 0 where one is removed; null for programs without a mask. */
   mask: Float32Array | null;
   /** Loss of the first step, by which later ones are judged; null before it. */
   firstLoss: number | null;
@@ -86,7 +86,10 @@ export class Trainer {
     this.#good = { from: state, steps: [] };
   }
 
-  /** Removes weights, and lets removed ones be trained again, from 0: 1 keeps, 0 removes. */
+  /**
+   * Removes weights, and lets removed ones be trained again, from 0: 1 keeps, 0 removes, what lies between makes a weight
+   * smaller at each step.
+   */
   set mask(mask: Float32Array) {
     const { program, weights } = this;
     if (!program.masked || mask.length !== weights.length) {

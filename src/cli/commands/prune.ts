@@ -47,6 +47,7 @@ import {
 } from "../training.js";
 import {
   assertFits,
+  fadeEpochsOption,
   granularityOption,
   maxRatioOption,
   normalizationOption,
@@ -107,6 +108,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(clipOption)
     .addOption(batchNormOption)
     .option("--freeze <glob>", "tensors that keep their values and are not pruned; may be repeated", collect)
+    .addOption(fadeEpochsOption)
     .option(
       "--teacher <share>",
       "of the loss that compares with the original model's answers (default: 0, without labels 1)",

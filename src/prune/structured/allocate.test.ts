@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { Net } from "../../../test/support/cut-model.js";
+import type { Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
 import { type AllocationOptions, allocate } from "./allocate.js";
 import { buildGroups } from "./build-groups.js";
@@ -56,6 +57,19 @@ describe("allocation", () => {
       b: 10,
       c: 3,
     });
+  });
+
+  it("lets sets that are alike compete: a and c, with biases, but not b", async () => {
+    const net = new Net(71);
+    const linear = (x: Value, name: string, from: number, to: number) =>
+      net.b.emit("Relu", [net.b.emit("MatMul", [x, net.weight(name, [from, to])])]);
+    const a = net.b.emit("Relu", [net.linear(net.input(["n", 4]), "a", 4, 12)]);
+    const c = net.b.emit("Relu", [net.linear(linear(a, "b", 12, 10), "c", 10, 8)]);
+    const grouping = await buildGroups(net.output(linear(c, "out", 8, 3)), { engine: nodeEngine });
+    const scores = new Map(grouping.groups.map((group) => [group, group.id]));
+    const { removed } = allocate(grouping, scores, { sparsity: 0.5, scope: "isomorphic", roundTo: 1 });
+    const gone = grouping.sets.map((set) => `${set.name} ${set.groups.filter((group) => removed.has(group)).length}`);
+    expect(gone.sort()).toEqual(["a 10", "b 5", "c 0"]);
   });
 
   it("takes shares by pattern, and refuses one that fits nothing", async () => {

@@ -1,5 +1,6 @@
 import { EspalierError, quoted } from "../../base/errors.js";
 import { globMatcher } from "../../base/glob.js";
+import { constantOf } from "../../graph/constant.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import { assertSparsity } from "../sparsity.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
@@ -10,9 +11,11 @@ export interface AllocationOptions {
   sparsity: number;
   /**
    * - uniform (default): every set loses this share of its groups;
-   * - global: the groups of all sets compete.
+   * - global: the groups of all sets compete;
+   * - isomorphic: those of sets that are alike compete, in which weights of the same kinds hang together, so that heads
+   *   are not weighed against filters (Fang et al., "Isomorphic Pruning for Vision Models", 2024).
    */
-  scope?: "uniform" | "global";
+  scope?: "uniform" | "global" | "isomorphic";
   /** Shares of their own, by glob patterns over the names of the weights that compute the groups; the first that fits counts. */
   sparsities?: Readonly<Record<string, number>>;
   /** Of no set goes more than this share. Default 1; a group always stays. */
@@ -68,9 +71,14 @@ export function allocate(
     counts.set(set, Math.max(goneOf(set), share * set.groups.length));
   }
   const most = (set: GroupSet) => Math.min(set.groups.length - 1, Math.floor(maxSparsity * set.groups.length + 1e-9));
-  if (scope === "global") shareGlobally(sets.filter((set) => own(set) === null));
+  const free = sets.filter((set) => own(set) === null);
+  if (scope === "global") share(free);
+  if (scope === "isomorphic") {
+    const structures = new Set(free.map(structureOf));
+    for (const structure of structures) share(free.filter((set) => structureOf(set) === structure));
+  }
 
-  function shareGlobally(competing: readonly GroupSet[]): void {
+  function share(competing: readonly GroupSet[]): void {
     const total = competing.reduce((sum, { groups }) => sum + groups.length, 0);
     let left = Math.round(sparsity * total) - competing.reduce((sum, set) => sum + goneOf(set), 0);
     const setOf = new Map(competing.flatMap((set) => set.groups.map((group) => [group, set] as const)));
@@ -94,6 +102,12 @@ export function allocate(
     for (const group of ascending(set.groups).slice(0, count - before)) removed.add(group);
   }
   return { removed, undone, unjudged: chosen.filter((set) => !sets.includes(set) && goneOf(set) === 0) };
+}
+
+/** What hangs together in a group: sides and ranks of its weights, which one name tells from others. */
+function structureOf({ unit, groups }: GroupSet): string {
+  const members = groups[0].slices.map(({ value, axis }) => `${sideOf(value, axis)}${constantOf(value)?.dims.length}`);
+  return [unit, ...members.sort()].join(" ");
 }
 
 const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden"];

@@ -18,6 +18,7 @@ import { taylor } from "./criteria/gradient.js";
 import { l1 } from "./criteria/norm.js";
 import { normalizationScale } from "./criteria/scale.js";
 import { reportCut } from "./cut-report.js";
+import { membersOf } from "./members.js";
 import { pruneStructured, type StructuredOptions } from "./prune-structured.js";
 
 const trained = await trainedModel();
@@ -75,6 +76,7 @@ describe("cuts in rounds", () => {
   it.each([
     ["a cut", {}, [3, 20, 31]],
     ["data that are looked at", { criterion: taylor }, [20]],
+    ["fading", { rounds: undefined, fadeEpochs: 1 }, [4, 12]],
     ["a search", { goal: { maxDrop: 10 }, rounds: undefined }, [25]],
     ["distillation", { recovery: { ...recovery, epochs: 2, teacher: 1 } }, [20]],
   ] as [string, Partial<StructuredOptions>, number[]][])(
@@ -96,6 +98,24 @@ describe("cuts in rounds", () => {
       }
     },
   );
+
+  it("let units fade away first, so that they are hardly missed", async () => {
+    const own = { ...options, rounds: undefined, recovery: { ...recovery, epochs: 0 } };
+    const alone = await pruneStructured(trained, own);
+    const faded = await pruneStructured(trained, { ...own, fadeEpochs: 4 });
+    expect(faded.history.map(({ phase, sparsity }) => `${phase} ${sparsity}`)).toEqual(Array(4).fill("prune-fade-1 0"));
+    // The same groups, chosen before, whose weights have gone by a thousandth or so.
+    expect(reportCut(faded.grouping, faded.removed)).toEqual(reportCut(alone.grouping, alone.removed));
+    const norm = (result: typeof faded, gone: boolean) => {
+      const [filters] = result.grouping.sets;
+      const [member] = membersOf(filters);
+      const norms = member.sums(Math.abs);
+      return filters.groups.reduce((sum, group, i) => sum + (result.removed.has(group) === gone ? norms[i] : 0), 0);
+    };
+    expect(norm(faded, true)).toBeLessThan(0.02 * norm(alone, true));
+    expect(norm(faded, false)).toBeGreaterThan(0.3 * norm(alone, false));
+    expect(faded.after?.loss).toBeLessThan((alone.after?.loss ?? 0) / 2);
+  });
 
   it("give the last good weights when training explodes", async () => {
     const { missed, model } = await pruneStructured(trained, { ...options, recovery: { ...recovery, rate: 1e12 } });

@@ -68,7 +68,8 @@ export async function pruneStructured(original: Model, options: StructuredOption
   }
   const grouping = await buildGroups(original, { engine, shapes });
   const context = { ...options, recovery, evaluation, seed, rounds: options.rounds ?? { count: 1, schedule: oneShot } };
-  const teacher = recovery && recovery.epochs > 0 ? await teacherFor(original, recovery, context) : null;
+  const learns = recovery && recovery.epochs + (options.fadeEpochs ?? 0) > 0;
+  const teacher = learns ? await teacherFor(original, recovery, context) : null;
   const thinning = new Thinning(grouping, teacher, context);
   const before = await thinning.evaluate();
   const rounds: RoundRecord[] = [];

@@ -1,10 +1,12 @@
 import { EspalierError } from "../../base/errors.js";
-import type { Model } from "../../graph/ir.js";
+import { floatTensor, sizeOf, toFloat32 } from "../../base/tensor.js";
+import { constantOf } from "../../graph/constant.js";
+import type { Model, Value } from "../../graph/ir.js";
 import type { Shapes } from "../../run/example.js";
 import type { Tensors } from "../../run/session.js";
 import { type Evaluation, evaluate } from "../../train/evaluate.js";
 import type { EpochRecord } from "../../train/fit.js";
-import { Recovery, type RecoveryOptions, type RunContext } from "../recovery.js";
+import { type Phase, Recovery, type RecoveryOptions, type RunContext } from "../recovery.js";
 import type { Schedule } from "../schedules/schedule.js";
 import { lowestCount } from "../search-size.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
@@ -13,7 +15,7 @@ import type { PhaseEpoch, PhaseStep } from "../work.js";
 import { type Allocation, type AllocationOptions, allocate } from "./allocate.js";
 import { exampleSizes } from "./build-groups.js";
 import { looksAtData } from "./criteria/criterion.js";
-import { cut } from "./cut.js";
+import { cut, takeSlices } from "./cut.js";
 import type { Group, Grouping } from "./groups.js";
 import { observe } from "./observe.js";
 import { type ScoreOptions, scoreGroups } from "./score.js";
@@ -30,6 +32,8 @@ export interface ThinningOptions
   rounds: { count: number; schedule: Schedule };
   /** What is learnt from, and what criteria look at; null for cuts without data. */
   recovery: RecoveryOptions | null;
+  /** Before each cut the units that will leave fade away over so many epochs of training. Default 0: they do not. */
+  fadeEpochs?: number;
   onStep?(step: PhaseStep): void;
   onEpoch?(epoch: PhaseEpoch): void;
 }
@@ -124,6 +128,7 @@ export class Thinning {
       const scores = await this.#score();
       const at = rounds.schedule.sparsityAt(round / rounds.count, from.now, from.end);
       this.#allocation = this.#choose(target, at, scores);
+      await this.#fade(this.#allocation.removed, `${name}-fade-${round}`);
       this.#removed = this.#allocation.removed;
       const model = this.model();
       const { engine } = this.#options;
@@ -168,8 +173,22 @@ export class Thinning {
     return scoreGroups(this.grouping, { ...this.#options, activities }, this.#removed);
   }
 
-  async #train(model: Model, name: string): Promise<Evaluation | null> {
-    const { recovery: options, onStep, onEpoch, criterion } = this.#options;
+  /** Trains the network as it is, while the groups that are about to leave fade away. */
+  async #fade(leaving: ReadonlySet<Group>, name: string): Promise<void> {
+    const { recovery, fadeEpochs = 0 } = this.#options;
+    if (!recovery || fadeEpochs === 0) return;
+    const fading = weightsOf(this.grouping, this.#removed, leaving);
+    const facts = [...leaving].map(({ id }) => id);
+    await this.#train(this.model(), name, { ...recovery, epochs: fadeEpochs }, { fading, facts });
+  }
+
+  async #train(
+    model: Model,
+    name: string,
+    options = this.#options.recovery,
+    { fading, facts }: Partial<Pick<Phase, "fading" | "facts">> = {},
+  ): Promise<Evaluation | null> {
+    const { onStep, onEpoch, criterion } = this.#options;
     if (!options || options.epochs === 0) return null;
     const sparsity = this.#removed.size / this.size.groups;
     const ofEpoch = (record: EpochRecord): PhaseEpoch => ({ ...record, phase: name, sparsity });
@@ -179,7 +198,8 @@ export class Thinning {
         name,
         layers: [],
         masks: [],
-        facts: [criterion.name],
+        fading,
+        facts: [criterion.name, facts],
         onStep: (done, totalSteps, loss) => onStep?.({ phase: name, done, totalSteps, loss, sparsity }),
         onEpoch: (record) => onEpoch?.(ofEpoch(record)),
       });
@@ -190,4 +210,30 @@ export class Thinning {
       takeBack(this.grouping, this.#removed, model);
     }
   }
+}
+
+/** By name of a tensor of the network as it is, 1 for each weight of the groups that are about to leave. */
+function weightsOf(
+  grouping: Grouping,
+  removed: ReadonlySet<Group>,
+  leaving: ReadonlySet<Group>,
+): Map<string, Float32Array> {
+  const marks = new Map<Value, Float32Array>();
+  for (const group of leaving) {
+    if (removed.has(group)) continue;
+    for (const { value, axis, positions } of group.slices) {
+      const dims = constantOf(value)?.dims ?? [];
+      const inner = sizeOf(dims.slice(axis + 1));
+      const mark = marks.get(value) ?? new Float32Array(sizeOf(dims));
+      marks.set(value, mark);
+      for (let from = 0; from < mark.length; from += dims[axis] * inner) {
+        for (const p of positions) mark.fill(1, from + p * inner, from + (p + 1) * inner);
+      }
+    }
+  }
+  const present = [...marks].map(([value, mark]) => {
+    const whole = floatTensor(constantOf(value)?.dims ?? [], mark);
+    return [value.name, toFloat32(takeSlices(whole, grouping.keeps(value, removed)))] as const;
+  });
+  return new Map(present);
 }
