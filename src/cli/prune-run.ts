@@ -132,7 +132,10 @@ export function reporterFor(terminal: Terminal, data: PruneData | null, recovery
   };
 }
 
-/** Saves what became of a model, checks the file in both runtimes, and measures it beside the original. */
+/**
+ * Saves what became of a model, checks the file in both runtimes, and measures it beside the original.
+ * @param runs dims of inputs that the model is known to run on; where axes are free, it may refuse others.
+ */
 export async function saveAndCompare(
   model: Model,
   out: string,
@@ -140,9 +143,10 @@ export async function saveAndCompare(
   { shape: shapes, seed, threads, sparse }: RunOptions,
   { path, signal }: PruneRun,
   data: PruneData | null,
+  runs: Shapes | undefined = shapes,
 ): Promise<{ saved: SavedModel; comparison: FileComparison }> {
   const engines = [nodeEngine, webEngine];
-  const saved = await saveModel(model, out, { ...target, sparse, shapes, seed, threads, engines, signal });
+  const saved = await saveModel(model, out, { ...target, sparse, shapes: runs, seed, threads, engines, signal });
   const measuring = { engine: nodeEngine, threads, data: data?.test ?? null, shapes, seed, signal };
   const comparison = await compareFiles(path, out, measuring).catch((error: unknown) => {
     throw error instanceof EspalierError && error.code === "interrupted" ? stoppedMeasuring(out) : error;

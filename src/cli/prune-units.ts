@@ -7,8 +7,9 @@ import { reportCut } from "../prune/structured/cut-report.js";
 import type { Group, GroupSet } from "../prune/structured/groups.js";
 import { sizeOfGroup } from "../prune/structured/members.js";
 import { pruneStructured, type StructuredResult } from "../prune/structured/prune-structured.js";
-import { exampleInputs } from "../run/example.js";
+import { exampleInputs, type Shapes } from "../run/example.js";
 import { nodeEngine } from "../run/node.js";
+import type { Tensors } from "../run/session.js";
 import { renderComparison } from "./comparison.js";
 import { readPruneData } from "./prune-data.js";
 import {
@@ -72,7 +73,8 @@ export async function pruneUnits(
     terminal.result({ model: path, sets: setsOf(result), ...cut }, () => renderSets(result, terminal));
     return;
   }
-  const { saved, comparison } = await saveAndCompare(result.model, out, target, options, run, data);
+  const runs = dimsOf(result.grouping.trace.firstFeeds);
+  const { saved, comparison } = await saveAndCompare(result.model, out, target, options, run, data, runs);
   const { before, after } = comparison;
   const { rounds, missed, proof } = result;
   const facts = { before, after, sets: setsOf(result), differences: proof.differences, rounds, saved };
@@ -82,6 +84,9 @@ export async function pruneUnits(
   if (checkpoints !== undefined) removeCheckpoints(checkpoints);
   if (missed) throw missedIn(out, missed);
 }
+
+const dimsOf = (feeds: Tensors): Shapes =>
+  Object.fromEntries(Object.entries(feeds).map(([name, { dims }]) => [name, dims]));
 
 const removedOf = ({ groups }: GroupSet, removed: ReadonlySet<Group>) => groups.filter((group) => removed.has(group));
 

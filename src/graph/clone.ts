@@ -1,3 +1,4 @@
+import type { Tensor } from "../base/tensor.js";
 import {
   addGraphInput,
   addGraphOutput,
@@ -10,6 +11,7 @@ import {
   setOrigin,
 } from "./edit.js";
 import { type Attribute, type Graph, Model, type Value } from "./ir.js";
+import { capturesOf } from "./walk.js";
 
 /**
  * A deep copy of a model; edits of one leave the other alone. Tensors and plain attributes never change and are shared,
@@ -30,6 +32,31 @@ export function copyBody(body: Graph, outer: Graph, values: Map<Value, Value>): 
   const copy = createSubgraph(outer, body.name);
   copyGraph(body, copy, values);
   return copy;
+}
+
+/**
+ * A body of a node as a model of its own. What it reads from around it becomes an input of the same name, without a type
+ * unless the file declares one, or an initializer where `known` gives its elements.
+ * @returns the model, and for every value of the body, of those nested in it and of what it reads, the copy.
+ */
+export function bodyAsModel(
+  body: Graph,
+  known: (captured: Value) => Tensor | null,
+): { model: Model; values: ReadonlyMap<Value, Value> } {
+  const { irVersion, opset, opsets, origin } = body.model;
+  const model = new Model(irVersion, opset, body.name);
+  setOpsets(model, opsets);
+  setOrigin(model, origin);
+  const values = new Map<Value, Value>();
+  for (const captured of capturesOf(body)) {
+    const copy = addValue(model.graph, captured.name, captured.type);
+    const tensor = known(captured);
+    if (tensor) setConstant(copy, tensor);
+    else addGraphInput(model.graph, copy);
+    values.set(captured, copy);
+  }
+  copyGraph(body, model.graph, values);
+  return { model, values };
 }
 
 function copyGraph(source: Graph, target: Graph, values: Map<Value, Value>): void {

@@ -1,7 +1,10 @@
 import type { DType } from "../base/dtype.js";
 import type { Value } from "./ir.js";
 
-/** What a run with example inputs tells about the values of the main graph. `run/trace.ts` makes one. */
+/**
+ * What a run with example inputs tells about the values of a model. `run/trace.ts` makes one of the main graph,
+ * `run/trace-bodies.ts` adds the bodies of nodes.
+ */
 export interface Trace {
   /** Whether the run showed the value. */
   has(value: Value): boolean;

@@ -20,17 +20,24 @@ export function* allGraphs(graph: Graph): Generator<Graph> {
 export function readsOf(node: Node): Set<Value> {
   const reads = new Set<Value>();
   for (const input of node.inputs) if (input) reads.add(input);
-  const around = new Set<Graph>();
-  for (let graph: Graph | null = node.graph; graph; graph = graph.outer) around.add(graph);
-  const addCaptures = (body: Graph) => {
-    for (const inner of body.nodes) {
-      for (const input of inner.inputs) if (input && around.has(input.graph)) reads.add(input);
-      for (const deeper of inner.subgraphs) addCaptures(deeper);
-    }
-    for (const output of body.outputs) if (around.has(output.graph)) reads.add(output);
-  };
-  for (const body of node.subgraphs) addCaptures(body);
+  for (const body of node.subgraphs) for (const value of capturesOf(body)) reads.add(value);
   return reads;
+}
+
+/** What a body, with those nested in it, reads from the graphs around it. */
+export function capturesOf(body: Graph): Set<Value> {
+  const captures = new Set<Value>();
+  const around = new Set<Graph>();
+  for (let graph = body.outer; graph; graph = graph.outer) around.add(graph);
+  const add = (graph: Graph) => {
+    for (const node of graph.nodes) {
+      for (const input of node.inputs) if (input && around.has(input.graph)) captures.add(input);
+      for (const deeper of node.subgraphs) add(deeper);
+    }
+    for (const output of graph.outputs) if (around.has(output.graph)) captures.add(output);
+  };
+  add(body);
+  return captures;
 }
 
 /**

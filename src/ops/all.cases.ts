@@ -1,6 +1,7 @@
 import { activationCases } from "./activation.cases.js";
 import { arithmeticCases } from "./arithmetic.cases.js";
 import { chooseCases } from "./choose.cases.js";
+import { controlCases } from "./control.cases.js";
 import { convCases } from "./conv.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { logicCases } from "./logic.cases.js";
@@ -34,4 +35,5 @@ export const allCases: readonly OpCase[] = [
   ...resampleCases,
   ...recurrentCases,
   ...chooseCases,
+  ...controlCases,
 ];

@@ -64,16 +64,22 @@ export class CouplingContext {
 
   /** The axes of the i-th input; none where it is left out. */
   input(index: number): readonly Axis[] {
-    return this.#axesOf(this.node.inputs[index]);
+    return this.axesOf(this.node.inputs[index]);
   }
 
   /** The axes of the i-th output; none where it is left out. */
   output(index: number): readonly Axis[] {
-    return this.#axesOf(this.node.outputs[index]);
+    return this.axesOf(this.node.outputs[index]);
   }
 
-  #axesOf(value: Value | null | undefined): readonly Axis[] {
+  /** The axes of any value, such as one in a body of the node; none where it is left out or was not run. */
+  axesOf(value: Value | null | undefined): readonly Axis[] {
     return value ? this.#axes.of(value) : [];
+  }
+
+  /** Whether the trace shows the value. */
+  isTraced(value: Value): boolean {
+    return this.#trace.has(value);
   }
 
   isConstant(index: number): boolean {

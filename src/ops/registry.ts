@@ -2,6 +2,7 @@ import type { Node } from "../graph/ir.js";
 import { activationOps } from "./activation.js";
 import { arithmeticOps } from "./arithmetic.js";
 import { chooseOps } from "./choose.js";
+import { controlOps } from "./control.js";
 import { convOps } from "./conv.js";
 import type { OpDefinition } from "./define.js";
 import { linearOps } from "./linear.js";
@@ -37,6 +38,7 @@ export const allOps: readonly OpDefinition[] = [
   ...recurrentOps,
   ...resampleOps,
   ...chooseOps,
+  ...controlOps,
 ];
 
 const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));

@@ -3,7 +3,7 @@ import { intTensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import type { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
-import { setAttribute, setInput } from "../graph/edit.js";
+import { setAttribute, setGraphOutputs, setInput } from "../graph/edit.js";
 import type { Node, Value } from "../graph/ir.js";
 
 /** An axis before and after a cut. */
@@ -73,6 +73,13 @@ export class RepairContext {
     this.#facts.standsFor(corrected, value);
     for (const reader of readers) {
       for (const [i, input] of reader.inputs.entries()) if (input === value) setInput(reader, i, corrected);
+    }
+    // What the model itself gives keeps its name; a body's outputs count by their places.
+    for (const body of [...value.returnedBy].filter(({ outer }) => outer)) {
+      setGraphOutputs(
+        body,
+        body.outputs.map((output) => (output === value ? corrected : output)),
+      );
     }
   }
 

@@ -16,6 +16,7 @@ import { verifyCut } from "../../src/prune/structured/verify.js";
 import { nodeEngine } from "../../src/run/node.js";
 import type { Tensors } from "../../src/run/session.js";
 import { traceModel } from "../../src/run/trace.js";
+import { someOf } from "../support/prove-cut.js";
 
 // Every coupling rule: each case's operator stands between linear layers, one before each axis of its inputs and one
 // behind each axis of its outputs, so that every axis may lose positions as far as the operator lets it. Then the cut
@@ -63,13 +64,7 @@ describe("cut and masked networks are the same", () => {
     const { grouping, feeds } = await surround(testCase);
     expect(grouping.sets.length > 0, "some axis can be cut").toBe(!frozen(label));
     for (const share of [0.3, 0.6]) {
-      const random = randomStream(seed, "cut", label, share);
-      const removed = new Set(
-        grouping.sets.flatMap(({ groups }) => {
-          const count = Math.min(groups.length - 1, Math.ceil(groups.length * share));
-          return [...random.permutation(groups.length)].slice(0, count).map((i) => groups[i]);
-        }),
-      );
+      const removed = someOf(grouping, share, randomStream(seed, "cut", label, share));
       expect(removed.size > 0, "something is removed").toBe(!frozen(label));
       const after = cut(grouping, removed);
       const proof = await verifyCut(grouping, removed, feeds, nodeEngine, after);

@@ -2,17 +2,32 @@ import { type Random, randomStream } from "../../src/base/random.js";
 import { floatTensor, sizeOf } from "../../src/base/tensor.js";
 import { attr } from "../../src/graph/attribute.js";
 import { Builder } from "../../src/graph/builder.js";
-import { addGraphOutput } from "../../src/graph/edit.js";
-import { Model, type Value } from "../../src/graph/ir.js";
+import { addGraphOutput, createSubgraph } from "../../src/graph/edit.js";
+import { type Attribute, Model, type Value } from "../../src/graph/ir.js";
 
 /** Writes networks for tests of cuts: layers with random weights, named as they are asked for. */
 export class Net {
-  readonly model = new Model(10, 21);
-  readonly b = new Builder(this.model.graph);
+  readonly model: Model;
+  readonly b: Builder;
   readonly #random: Random;
 
-  constructor(seed: number) {
-    this.#random = randomStream(seed, "net");
+  constructor(seed: number, graph = new Model(10, 21).graph) {
+    this.model = graph.model;
+    this.b = new Builder(graph);
+    this.#random = randomStream(seed, "net", graph.name);
+  }
+
+  /** A body for a node of this network; `build` gives its outputs. */
+  body(name: string, build: (inner: Net) => readonly Value[]): Attribute {
+    const graph = createSubgraph(this.b.graph, name);
+    const outputs = build(new Net(this.#random.integer(1000), graph));
+    for (const output of outputs) addGraphOutput(graph, output);
+    return attr.graph(graph);
+  }
+
+  /** Whether the sum of a value is above 0: which branch is taken then depends on data. */
+  isPositive(x: Value): Value {
+    return this.b.emit("Greater", [this.b.emit("ReduceSum", [x], { keepdims: attr.int(0) }), this.b.scalar(0)]);
   }
 
   input(dims: readonly (number | string)[], name = "input"): Value {

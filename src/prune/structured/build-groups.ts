@@ -1,3 +1,4 @@
+import { EspalierError } from "../../base/errors.js";
 import type { Model } from "../../graph/ir.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
@@ -12,7 +13,7 @@ export interface BuildOptions {
 
 /**
  * Finds everything that can be taken out of a network, on any architecture, without hints: the model is run on made-up
- * inputs for the shapes of its intermediates, then the links between axes are followed through every node.
+ * inputs for the shapes of its intermediates (longer ones where it refuses short ones), then the links between axes are followed through every node.
  * The original is left alone; `Grouping.model` is a copy at opset 21 with the same values.
  * Throws `unsupported` for models older than opset 6, `runtime` where onnxruntime refuses the made-up inputs.
  */
@@ -20,9 +21,33 @@ export async function buildGroups(original: Model, { engine, shapes = {} }: Buil
   const prepared = prepareForCuts(original);
   const { model } = prepared;
   const sizes = freeAxes(model) ? ([0, 1] as const) : ([0] as const);
-  const examples = sizes.map((which) => () => exampleOf(model, shapes, which));
-  return groupsOf(prepared, await traceSizes(model, examples, engine));
+  const trace = (lengths: Lengths) =>
+    traceSizes(
+      model,
+      sizes.map((which) => () => exampleOf(model, shapes, which, lengths)),
+      engine,
+    );
+  const traced = await trace(short).catch(async (error: unknown) => {
+    const refused = error instanceof EspalierError && error.code === "runtime" && sizes.length > 1;
+    if (!refused) throw error;
+    return trace(long).catch(() => {
+      throw error;
+    });
+  });
+  return groupsOf(prepared, traced);
 }
+
+/** How long axes are that the file leaves free, in the first example and in the second. */
+interface Lengths {
+  batch: readonly [number, number];
+  /** Of the axes after the first, or of the last alone, where those before count examples too. */
+  other: readonly [number, number];
+  lastOnly: boolean;
+}
+
+const short: Lengths = { batch: [2, 3], other: [8, 12], lastOnly: false };
+/** For sound, of which a network takes a window at a time, and its state [layers, batch, units]. */
+const long: Lengths = { batch: [2, 3], other: [256, 320], lastOnly: true };
 
 /**
  * Two examples that differ on every free axis, so that what is the same for both is no size; one, if no axis is free.
@@ -39,7 +64,7 @@ function freeAxes(model: Model): boolean {
   return model.graph.requiredInputs.some(({ type }) => type?.dims?.some(isFree));
 }
 
-function exampleOf(model: Model, shapes: Shapes, which: 0 | 1): Tensors {
+function exampleOf(model: Model, shapes: Shapes, which: 0 | 1, lengths = short): Tensors {
   const chosen: Record<string, readonly number[]> = { ...shapes };
   const named = new Map<string, number>();
   for (const { name, type } of model.graph.requiredInputs) {
@@ -47,7 +72,9 @@ function exampleOf(model: Model, shapes: Shapes, which: 0 | 1): Tensors {
     const { dims } = type;
     chosen[name] = dims.map((dim, axis) => {
       if (typeof dim === "number" && !isFree(dim)) return dim;
-      const size = axis === 0 ? 2 + which : dims.length >= 4 && axis >= 2 ? [64, 96][which] : [8, 12][which];
+      const isBatch = axis === 0 || (lengths.lastOnly && axis < dims.length - 1);
+      const isImage = dims.length >= 4 && axis >= 2;
+      const size = (isImage ? [64, 96] : isBatch ? lengths.batch : lengths.other)[which];
       if (typeof dim !== "string") return size;
       const known = named.get(dim) ?? size;
       named.set(dim, known);

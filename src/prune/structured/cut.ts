@@ -4,7 +4,7 @@ import { cloneModel } from "../../graph/clone.js";
 import { constants } from "../../graph/constant.js";
 import { setConstant, setType } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
-import { sortNodes } from "../../graph/walk.js";
+import { allGraphs, allNodes, sortNodes } from "../../graph/walk.js";
 import { opOf } from "../../ops/registry.js";
 import { type AxisCut, type CutFacts, RepairContext } from "../../ops/repair.js";
 import { removeDead } from "../../passes/remove-dead.js";
@@ -45,19 +45,21 @@ export function cut(grouping: Grouping, removed: ReadonlySet<Group>): Model {
     },
   };
 
-  const b = new Builder(model.graph, "cut/");
-  for (const node of [...model.graph.nodes]) {
+  const graphs = [...allGraphs(model.graph)];
+  const builders = new Map(graphs.map((graph) => [graph, new Builder(graph, "cut/")]));
+  for (const node of [...allNodes(model.graph)]) {
     const repair = opOf(node)?.coupling.repair;
+    const builder = builders.get(node.graph);
     const touched = [...node.inputs, ...node.outputs].some(
       (value) => value && cutOf(value).some(({ keep }) => keep !== null),
     );
-    if (repair && touched) repair(new RepairContext(node, b, facts));
+    if (repair && builder && touched) repair(new RepairContext(node, builder, facts));
   }
   for (const { value, tensor } of [...constants(model.graph)]) {
     const keep = cutOf(value).map((axis) => axis.keep);
     if (keep.some((positions) => positions !== null)) setConstant(value, takeSlices(tensor, keep));
   }
-  for (const value of model.graph.values.values()) {
+  for (const value of graphs.flatMap((graph) => [...graph.values.values()])) {
     const cuts = cutOf(value);
     const { type } = value;
     if (!type?.dims || value.initializer || !cuts.some(({ keep }) => keep)) continue;
@@ -68,7 +70,7 @@ export function cut(grouping: Grouping, removed: ReadonlySet<Group>): Model {
     setType(value, { dtype: type.dtype, dims });
   }
   removeDead(model);
-  sortNodes(model.graph);
+  for (const graph of graphs) sortNodes(graph);
   return model;
 }
 

@@ -3,7 +3,7 @@ import { Builder } from "../../graph/builder.js";
 import { cloneModel } from "../../graph/clone.js";
 import { setInput } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
-import { sortNodes } from "../../graph/walk.js";
+import { allGraphs, allNodes, sortNodes } from "../../graph/walk.js";
 import type { Group, Grouping } from "./groups.js";
 
 /** Where a network sums over an axis: what flows in there, times 1 where it counts and 0 where it does not. */
@@ -26,30 +26,31 @@ export function gatedModel(
 ): { model: Model; gates: Gate[] } {
   const { trace } = grouping;
   const { model, values } = cloneModel(grouping.model);
-  const nodes = new Map([...grouping.model.graph.nodes].map((node, i) => [node, i]));
-  const copies = [...model.graph.nodes];
-  const b = new Builder(model.graph, "masked/");
-  const gates = new Map<string, Gate>();
+  const copies = [...allNodes(model.graph)];
+  const copyOf = new Map([...allNodes(grouping.model.graph)].map((node, i) => [node, copies[i]]));
+  const gates = new Map<Value, Gate[]>();
   for (const { node, input, axis } of grouping.contractions) {
     const value = node.inputs[input];
-    const copy = copies[nodes.get(node) ?? -1];
+    const copy = copyOf.get(node);
     if (!value || !copy) continue;
     const keep = grouping.keeps(value, removed)[axis];
     if (!keep && !(everywhere && grouping.groupsAlong(value, axis).some((group) => group !== null))) continue;
     const source = copy.inputs[input] ?? values.get(value) ?? value;
-    const key = `${axis} ${source.name}`;
-    let gate = gates.get(key);
+    const known = gates.get(source) ?? [];
+    // Nodes of different graphs need not see each other's.
+    let gate = known.find((each) => each.axis === axis && each.gated.graph === copy.graph);
     if (!gate) {
+      const b = new Builder(copy.graph, "masked/");
       const dims = trace.dims(value);
       const mask = new Float32Array(dims[axis]).fill(keep ? 0 : 1);
       for (const position of keep ?? []) mask[position] = 1;
       const shape = dims.slice(axis).map((size, i) => (i === 0 ? size : 1));
       const factor = b.constant(fromFloat32(trace.dtype(value), shape, mask));
       gate = { value, axis, gated: b.emit("Mul", [source, factor]) };
-      gates.set(key, gate);
+      gates.set(source, [...known, gate]);
     }
     setInput(copy, input, gate.gated);
   }
-  sortNodes(model.graph);
-  return { model, gates: [...gates.values()] };
+  for (const graph of allGraphs(model.graph)) sortNodes(graph);
+  return { model, gates: [...gates.values()].flat() };
 }

@@ -2,7 +2,7 @@ import { isFloat } from "../../base/dtype.js";
 import { quoted } from "../../base/errors.js";
 import { constantOf, constants } from "../../graph/constant.js";
 import type { Model, Value } from "../../graph/ir.js";
-
+import { allNodes } from "../../graph/walk.js";
 import { type Axis, AxisTable } from "../../ops/axis.js";
 import { type Contraction, CouplingContext, type Link, noUnits, opaque, type UnitKind } from "../../ops/coupling.js";
 import { opOf } from "../../ops/registry.js";
@@ -130,7 +130,7 @@ export function groupsOf(prepared: Prepared, trace: SizeTrace): Grouping {
   for (const output of graph.outputs) {
     for (const axis of axes.of(output)) factors.bind(axis, `${quoted(output.name)} is an output of the model`);
   }
-  for (const node of graph.nodes) {
+  for (const node of allNodes(graph)) {
     const context = new CouplingContext(node, trace, axes);
     const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
     const op = opOf(node);

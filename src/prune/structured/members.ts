@@ -97,17 +97,23 @@ export function sideOf(value: Value, axis: number): Side {
 
 /** The weights that the groups of a set have slices of. Integers, such as zero points, say nothing about importance. */
 export function membersOf({ groups }: GroupSet): Member[] {
-  const found = new Map<string, { value: Value; axis: number; positions: (readonly number[])[] }>();
+  // By the value itself: bodies of different nodes may use one name.
+  const found = new Map<Value, { value: Value; axis: number; positions: (readonly number[])[] }[]>();
   for (const [i, group] of groups.entries()) {
     for (const slice of group.slices) {
       if (!isWeight(slice)) continue;
-      const key = `${slice.axis} ${slice.value.name}`;
-      const member = found.get(key) ?? { value: slice.value, axis: slice.axis, positions: groups.map(() => []) };
-      member.positions[i] = slice.positions;
-      found.set(key, member);
+      const { value, axis, positions } = slice;
+      const members = found.get(value) ?? [];
+      found.set(value, members);
+      let member = members.find((each) => each.axis === axis);
+      if (!member) {
+        member = { value, axis, positions: groups.map(() => []) };
+        members.push(member);
+      }
+      member.positions[i] = positions;
     }
   }
-  return [...found.values()].map(({ value, axis, positions }) => new Member(value, axis, positions));
+  return [...found.values()].flat().map(({ value, axis, positions }) => new Member(value, axis, positions));
 }
 
 function isWeight({ value }: Slice): boolean {

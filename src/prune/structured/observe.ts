@@ -57,7 +57,9 @@ export async function observe(
   checkInputs(grouping.model.graph.requiredInputs, data);
   const size = batchSizeOf(grouping.model, data, batchSize);
   const order = { batchSize: size, seed, shuffle: true, dropLast: true };
-  const { model, gates } = gatedModel(grouping, removed, { everywhere: true });
+  const { model, gates: all } = gatedModel(grouping, removed, { everywhere: true });
+  // onnxruntime shows nothing of what happens in bodies.
+  const gates = all.filter(({ gated }) => gated.graph === model.graph);
   const inputs = model.graph.requiredInputs.map(({ name }) => name);
   const backward = statistics.some(takesGradient) ? await emitBackward(model, gates, data, size, engine) : null;
   const watch = emitReductions(model, gates, statistics, grouping, backward?.gradients ?? new Map());

@@ -2,8 +2,10 @@ import { Builder } from "../../graph/builder.js";
 import { setInput } from "../../graph/edit.js";
 import type { Model } from "../../graph/ir.js";
 import type { Trace } from "../../graph/trace.js";
+import { allGraphs, allNodes } from "../../graph/walk.js";
 import { inferTrace } from "../../run/infer.js";
 import type { Engine, Tensors } from "../../run/session.js";
+import { traceBodies } from "../../run/trace-bodies.js";
 import { prepareModel } from "../../train/prepare.js";
 
 /**
@@ -23,15 +25,16 @@ export interface Prepared {
 
 function separateVectors(model: Model): Map<string, string> {
   const copies = new Map<string, string>();
-  const b = new Builder(model.graph);
-  for (const value of [...model.graph.initializers()]) {
-    const shared = value.uses.size > 1 && !value.isGraphOutput && value.initializer.dims.length <= 1;
-    if (!shared) continue;
-    for (const node of [...value.uses].slice(1)) {
-      if (node.graph !== model.graph) continue;
-      const own = b.constant(value.initializer, value.name);
-      copies.set(own.name, value.name);
-      for (const [index, input] of node.inputs.entries()) if (input === value) setInput(node, index, own);
+  for (const graph of allGraphs(model.graph)) {
+    const b = new Builder(graph);
+    for (const value of [...graph.initializers()]) {
+      const shared = value.uses.size > 1 && value.returnedBy.size === 0 && value.initializer.dims.length <= 1;
+      if (!shared) continue;
+      for (const node of [...value.uses].slice(1)) {
+        const own = b.constant(value.initializer, value.name);
+        copies.set(own.name, value.name);
+        for (const [index, input] of node.inputs.entries()) if (input === value) setInput(node, index, own);
+      }
     }
   }
   return copies;
@@ -39,8 +42,9 @@ function separateVectors(model: Model): Map<string, string> {
 
 /** What runs on inputs of different sizes show: dims are those of the first, integers are known where all agree. */
 export interface SizeTrace extends Trace {
-  /** Integers of the first run. */
+  /** Integers and inputs of the first run. */
   firstInts: Trace["ints"];
+  firstFeeds: Tensors;
 }
 
 /** Traces a prepared model on each of the examples, which differ in the sizes of the axes that are free. */
@@ -50,8 +54,11 @@ export async function traceSizes(
   engine: Engine,
 ): Promise<SizeTrace> {
   const traces: Trace[] = [];
+  let firstFeeds: Tensors | null = null;
   for (const example of examples) {
-    traces.push(await inferTrace(model, example(), engine));
+    const feeds = example();
+    firstFeeds ??= feeds;
+    traces.push(await traceBodies(model, await inferTrace(model, feeds, engine), feeds, engine));
     // Without integers that are computed there is nothing to tell apart.
     if (!computesIntegers(model, traces[0])) break;
   }
@@ -61,10 +68,11 @@ export async function traceSizes(
     dims: (value) => first.dims(value),
     dtype: (value) => first.dtype(value),
     firstInts: (value) => first.ints(value),
+    firstFeeds: firstFeeds ?? {},
     ints(value) {
       const ints = first.ints(value);
       const agrees = (other: Trace) => {
-        const its = other.ints(value);
+        const its = other.has(value) ? other.ints(value) : null;
         return its !== null && its.length === ints?.length && its.every((element, i) => element === ints[i]);
       };
       return ints && others.every(agrees) ? ints : null;
@@ -73,7 +81,7 @@ export async function traceSizes(
 }
 
 function computesIntegers(model: Model, trace: Trace): boolean {
-  for (const node of model.graph.nodes) {
+  for (const node of allNodes(model.graph)) {
     if (node.outputs.some((value) => value && trace.has(value) && trace.ints(value) !== null)) return true;
   }
   return false;

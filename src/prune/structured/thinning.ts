@@ -13,7 +13,6 @@ import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
 import type { Teacher } from "../teacher.js";
 import type { PhaseEpoch, PhaseStep } from "../work.js";
 import { type Allocation, type AllocationOptions, allocate } from "./allocate.js";
-import { exampleSizes } from "./build-groups.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut, takeSlices } from "./cut.js";
 import type { Group, Grouping } from "./groups.js";
@@ -70,7 +69,7 @@ export class Thinning {
     this.grouping = grouping;
     this.#teacher = teacher;
     this.#options = options;
-    [this.#example] = exampleSizes(grouping.model, options.shapes);
+    this.#example = grouping.trace.firstFeeds;
   }
 
   get removed(): ReadonlySet<Group> {

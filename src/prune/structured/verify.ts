@@ -1,14 +1,14 @@
 import { isFloat } from "../../base/dtype.js";
 import { EspalierError } from "../../base/errors.js";
 import { type Tensor, toFloat32 } from "../../base/tensor.js";
-import type { Model, Value } from "../../graph/ir.js";
+import type { Graph, Model, Value } from "../../graph/ir.js";
 import { readsOf, topologicalOrder } from "../../graph/walk.js";
-import { modelBytes } from "../../onnx/write.js";
 import { readsDimsOnly } from "../../ops/constancy.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { cut, takeSlices } from "./cut.js";
 import { gatedModel } from "./gates.js";
 import type { Group, Grouping } from "./groups.js";
+import { enterBody, likeOf, type Place, type Side, touchedBodies, valuesOf } from "./sides.js";
 
 /** How far an element of the cut network may be from the masked one, relative to the largest of its output. */
 export const tolerance = 1e-4;
@@ -23,10 +23,15 @@ export interface Proof {
 /**
  * Runs the cut and the masked network on the same inputs and compares their outputs.
  *
+ * A run takes one branch of an If and perhaps no step of a Loop. So each body that a cut reaches is compared on its own
+ * too, both sides with what they read from around it in that run, as in a first step.
+ *
+ * Where an output differs by more, but the node that computes it lost nothing, what this reads is compared instead: small
+ * results of a Sigmoid come in coarse steps, since it reckons around 1.
  * A detector that sorts its boxes may list two of equal score in another order after the slightest rounding. Where an
  * output differs that depends on such a choice (an operator that makes integers or booleans of floats), what the choices
  * read is compared instead.
- * Throws `unsupported`, naming the value, when one differs by more than `tolerance`.
+ * Throws `unsupported`, naming the value, when one differs by more than `tolerance`, or the node whose body cannot run.
  */
 export async function verifyCut(
   grouping: Grouping,
@@ -35,44 +40,139 @@ export async function verifyCut(
   engine: Engine,
   after: Model = cut(grouping, removed),
 ): Promise<Proof> {
-  const { graph } = grouping.model;
-  const { model: before } = gatedModel(grouping, removed);
-  const compare = async (values: readonly Value[]) => {
-    const expected = await run(before, values, feeds, engine);
-    const found = await run(after, values, feeds, engine);
-    return values.map((value) => {
-      const whole = expected[value.name];
-      return { value, difference: difference(found[value.name], takeSlices(whole, grouping.keeps(value, removed))) };
+  const differences: Record<string, number> = {};
+  const chosen: string[] = [];
+  const compare = async (pairs: readonly Pair[], { before, now }: Sides): Promise<Result[]> => {
+    const expected = await valuesOf(
+      before,
+      pairs.map((pair) => pair.before),
+      engine,
+    );
+    const found = await valuesOf(
+      now,
+      pairs.map((pair) => pair.now),
+      engine,
+    );
+    return pairs.map(({ value }, i) => {
+      const kept = takeSlices(expected[i], grouping.keeps(value, removed));
+      return { value, difference: differenceOf(found[i], kept) };
     });
   };
-  const equal = ({ difference }: { difference: number }) => difference <= tolerance;
-  const results = await compare(graph.outputs);
-  const { choices, depending } = choicesIn(grouping);
-  const chosen = results.filter((result) => !equal(result) && depending.has(result.value));
-  const compared = results.filter((result) => !chosen.includes(result));
-  if (chosen.length > 0) compared.push(...(await compare(choices)));
-  for (const result of compared) {
-    if (equal(result)) continue;
-    const what = `the cut network gives another '${result.value.name}' than the masked one, by ${result.difference}`;
-    throw new EspalierError("unsupported", what, {
-      hint: "This is a fault of espalier: how the axes of the network hang together was not understood.",
-    });
-  }
-  return {
-    differences: Object.fromEntries(compared.map(({ value, difference: d }) => [value.name, d])),
-    chosen: chosen.map(({ value }) => value.name),
+  const stepBack = async (results: readonly Result[], sides: Sides): Promise<readonly Result[]> => {
+    const pairs = results.map((result) => (equal(result) ? null : readsOfSame(result, sides, grouping, removed)));
+    const reads = pairs.flatMap((each) => each ?? []);
+    if (reads.length === 0) return results;
+    const settled = results.filter((_, i) => !pairs[i]);
+    return [...settled, ...(await stepBack(await compare(reads, sides), sides))];
   };
+  const prove = async (graph: Graph, sides: Sides): Promise<void> => {
+    const { before, now } = sides;
+    const results = await compare(
+      graph.outputs.map((value, i) => ({
+        value,
+        before: before.model.graph.outputs[i],
+        now: now.model.graph.outputs[i],
+      })),
+      sides,
+    );
+    const { choices, depending } = choicesIn(graph, grouping);
+    const doubtful = results.filter((result) => !equal(result) && depending.has(result.value));
+    const compared = results.filter((result) => !doubtful.includes(result));
+    if (doubtful.length > 0) {
+      const pairs = choices.map((value) => ({ value, before: likeOf(before, value), now: likeOf(now, value) }));
+      compared.push(...(await compare(pairs, sides)));
+    }
+    for (const result of await stepBack(compared, sides)) {
+      if (!equal(result)) throw disagreement(result);
+      const { value, difference } = result;
+      // Bodies of different nodes may use one name.
+      if (value.producer) differences[value.name] = Math.max(difference, differences[value.name] ?? 0);
+    }
+    chosen.push(...doubtful.map(({ value }) => value.name));
+    for (const place of touchedBodies(graph, grouping, removed)) {
+      const [first, second] = [await enterBody(before, place, engine), await enterBody(now, place, engine)];
+      await prove(place.body, { before: first, now: second }).catch((error: unknown) => {
+        throw error instanceof EspalierError && error.code === "runtime" ? unproven(place, error) : error;
+      });
+    }
+  };
+  await prove(grouping.model.graph, {
+    before: { model: gatedModel(grouping, removed).model, feeds },
+    now: { model: after, feeds },
+  });
+  return { differences, chosen };
+}
+
+interface Sides {
+  before: Side;
+  now: Side;
+}
+
+/** A value of the original, and what it is on either side. */
+interface Pair {
+  value: Value;
+  before: Value;
+  now: Value;
+}
+
+interface Result {
+  value: Value;
+  difference: number;
+}
+
+/** What a value is computed from, if that is done by a node that lost nothing; null if not, or if dims differ. */
+function readsOfSame(
+  { value, difference }: Result,
+  { before, now }: Sides,
+  grouping: Grouping,
+  removed: ReadonlySet<Group>,
+): Pair[] | null {
+  const node = value.producer;
+  const [first, second] = [before, now].map(({ model }) => model.graph.values.get(value.name)?.producer);
+  if (!node || !first || !second || !Number.isFinite(difference)) return null;
+  const { trace } = grouping;
+  const reads = [...readsOf(node)];
+  const loses = (each: Value) => grouping.keeps(each, removed).some((keep) => keep !== null);
+  const unlike = (each: Value) => !trace.has(each) || trace.dtype(each) === "string" || loses(each);
+  if (reads.length === 0 || reads.some(unlike) || node.outputs.some((each) => each && loses(each))) return null;
+  const pairs = node.inputs.flatMap((input, i) => {
+    const [a, b] = [first.inputs[i], second.inputs[i]];
+    return input && a && b ? [{ value: input, before: a, now: b }] : [];
+  });
+  // Of what bodies read, sizes may have other names on either side; the bodies themselves are proven on their own.
+  const captured = reads.filter((each) => !node.inputs.includes(each) && isFloat(trace.dtype(each)));
+  return [...pairs, ...captured.map((each) => ({ value: each, before: likeOf(before, each), now: likeOf(now, each) }))];
+}
+
+function unproven({ node, body }: Place, cause: EspalierError): EspalierError {
+  const what = `its body '${body.name}' was cut but does not run by itself, so that nothing proves the cut: ${cause.what}`;
+  return new EspalierError("unsupported", what, {
+    who: node.label,
+    hint: "Give the inputs dims for which each branch can run, with --shape.",
+    cause,
+  });
+}
+
+const equal = ({ difference }: Result) => difference <= tolerance;
+
+function disagreement({ value, difference }: Result): EspalierError {
+  const what = `the cut network gives another '${value.name}' than the masked one, by ${difference}`;
+  return new EspalierError("unsupported", what, {
+    hint: "This is a fault of espalier: how the axes of the network hang together was not understood.",
+  });
 }
 
 /** The floats that the first choices read, and all that depends on a choice. */
-function choicesIn({ model, trace }: Grouping): { choices: Value[]; depending: ReadonlySet<Value> } {
+function choicesIn(graph: Graph, { trace }: Grouping): { choices: Value[]; depending: ReadonlySet<Value> } {
   const depending = new Set<Value>();
   const choices = new Set<Value>();
   const floats = (value: Value) => trace.has(value) && isFloat(trace.dtype(value));
-  for (const node of topologicalOrder(model.graph)) {
+  for (const node of topologicalOrder(graph)) {
     const reads = [...readsOf(node)];
     const discrete = !readsDimsOnly(node) && node.outputs.some((value) => value && trace.has(value) && !floats(value));
-    const free = reads.filter((value) => floats(value) && value.producer && !depending.has(value));
+    const free = reads.filter(
+      (value) => value.graph === graph && floats(value) && value.producer && !depending.has(value),
+    );
     const chooses = (discrete && free.length > 0) || reads.some((value) => depending.has(value));
     if (!chooses) continue;
     if (discrete) for (const value of free) choices.add(value);
@@ -81,30 +181,8 @@ function choicesIn({ model, trace }: Grouping): { choices: Value[]; depending: R
   return { choices: [...choices], depending };
 }
 
-async function run(model: Model, values: readonly Value[], feeds: Tensors, engine: Engine): Promise<Tensors> {
-  const session = await engine.load(
-    modelBytes(
-      model,
-      values.map((value) => namedAs(model, value)),
-    ),
-    { optimization: "disabled" },
-  );
-  try {
-    return await session.run(feeds);
-  } finally {
-    await session.release();
-  }
-}
-
-/** Copies of a model keep the names of its values. */
-function namedAs(model: Model, value: Value): Value {
-  const found = model.graph.values.get(value.name);
-  if (!found) throw new EspalierError("unsupported", `the value '${value.name}' is gone`);
-  return found;
-}
-
 /** Infinity where dims differ. */
-function difference(found: Tensor, expected: Tensor): number {
+function differenceOf(found: Tensor, expected: Tensor): number {
   if (found.dims.length !== expected.dims.length || found.dims.some((dim, i) => dim !== expected.dims[i])) {
     return Number.POSITIVE_INFINITY;
   }

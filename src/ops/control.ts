@@ -1,0 +1,118 @@
+import type { Graph, Node, Value } from "../graph/ir.js";
+import type { Axis } from "./axis.js";
+import { normalizeAxis } from "./broadcast.js";
+import type { Coupling, CouplingContext } from "./coupling.js";
+import { none, withoutWeights } from "./define.js";
+
+// Operators that run a body: a graph that reads, besides its inputs, the values around it.
+
+/** Where a value crosses between a node and its body: `outer` becomes `inner`, or `inner` becomes `outer`. */
+export interface Crossing {
+  inner: Value;
+  /** Null where the node leaves it out. */
+  outer: Value | null;
+  /** The axis of `outer` of which each step takes or gives one position; null where all of it crosses. */
+  steps: number | null;
+}
+
+/** A body of a node and how it hangs together with what is around it. */
+export interface Border {
+  body: Graph;
+  inputs: readonly Crossing[];
+  outputs: readonly Crossing[];
+  /** Inputs of the body with the outputs that take their place in the next step. */
+  carried: readonly (readonly [Value, Value])[];
+}
+
+/** The bodies of a node with their borders; none for operators without bodies, and for those espalier does not know. */
+export function bordersOf(node: Node): readonly Border[] {
+  const border = node.domain === "" ? borders[node.type] : undefined;
+  return border ? node.subgraphs.map((body) => border(node, body)) : [];
+}
+
+const borders: Record<string, ((node: Node, body: Graph) => Border) | undefined> = {
+  If: (node, body) => ({
+    body,
+    inputs: [],
+    outputs: body.outputs.map((inner, i) => ({ inner, outer: node.outputs[i] ?? null, steps: null })),
+    carried: [],
+  }),
+
+  /** The body reads the step's number, the condition and the state; it gives the condition, the state and collected values. */
+  Loop: (node, body) => {
+    const states = body.inputs.length - 2;
+    return {
+      body,
+      inputs: body.inputs.slice(2).map((inner, i) => ({ inner, outer: node.inputs[i + 2] ?? null, steps: null })),
+      outputs: body.outputs
+        .slice(1)
+        .map((inner, i) => ({ inner, outer: node.outputs[i] ?? null, steps: i < states ? null : 0 })),
+      carried: pairs(body.inputs.slice(2), body.outputs.slice(1)),
+    };
+  },
+
+  /** The body reads the state and a position of each scanned input; it gives the state and collected values. */
+  Scan: (node, body) => {
+    const scanned = node.int("num_scan_inputs", 0);
+    const states = body.inputs.length - scanned;
+    const [into, out] = ["scan_input_axes", "scan_output_axes"].map((name) => node.ints(name, []));
+    const steps = (axes: readonly number[], i: number) => (i < states ? null : (axes[i - states] ?? 0));
+    return {
+      body,
+      inputs: body.inputs.map((inner, i) => ({ inner, outer: node.inputs[i] ?? null, steps: steps(into, i) })),
+      outputs: body.outputs.map((inner, i) => ({ inner, outer: node.outputs[i] ?? null, steps: steps(out, i) })),
+      carried: pairs(body.inputs.slice(0, states), body.outputs),
+    };
+  },
+};
+
+function pairs(inputs: readonly Value[], outputs: readonly Value[]): (readonly [Value, Value])[] {
+  return inputs.flatMap((input, i) => (outputs[i] ? [[input, outputs[i]] as const] : []));
+}
+
+/** What one step sees of a list that has an entry for each axis of the outer value. */
+export function ofOneStep<T>(outer: readonly T[], { steps }: Crossing): readonly T[] {
+  if (steps === null) return outer;
+  const at = normalizeAxis(steps, outer.length);
+  return outer.filter((_, axis) => axis !== at);
+}
+
+/** Axes of a value in a body and of what it is outside are the same. */
+const alongBodies: Coupling = {
+  links(c) {
+    c.data(...(dataInputs[c.node.type] ?? []));
+    for (const { inputs, outputs, carried } of bordersOf(c.node)) {
+      for (const crossing of [...inputs, ...outputs]) {
+        const { inner, outer, steps } = crossing;
+        const axes = c.axesOf(outer);
+        if (steps !== null && axes.length > 0)
+          c.bound(axes[normalizeAxis(steps, axes.length)], "takes its steps along it");
+        if (outer) alike(c, inner, ofOneStep(axes, crossing));
+      }
+      for (const [before, after] of carried) alike(c, before, c.axesOf(after));
+    }
+  },
+};
+
+/** How often a body runs and which one. */
+const dataInputs: Record<string, readonly number[] | undefined> = { If: [0], Loop: [0, 1] };
+
+/** Branches may give a value in other dims, such as with and without an axis of size 1. */
+function alike(c: CouplingContext, value: Value, others: readonly Axis[]): void {
+  const axes = c.axesOf(value);
+  const count = (list: readonly Axis[]) => list.reduce((size, axis) => size * axis.size, 1);
+  if (!c.isTraced(value)) c.boundAll(others, "has a body whose shapes are not known");
+  else if (axes.length !== others.length) {
+    if (count(axes) === count(others)) c.product(axes, others);
+    else c.boundAll([...axes, ...others], "gives it in several sizes");
+  } else {
+    for (const [i, axis] of axes.entries()) {
+      if (axis.size === others[i].size) c.same(axis, others[i]);
+      else c.boundAll([axis, others[i]], "gives it in several sizes");
+    }
+  }
+}
+
+export const controlOps = ["If", "Loop", "Scan"].map((type) =>
+  withoutWeights(type, none(`${type} has no gradient rule`), alongBodies),
+);
