@@ -1,7 +1,9 @@
 import { activationCases } from "./activation.cases.js";
 import { arithmeticCases } from "./arithmetic.cases.js";
+import { fusedAttentionCases } from "./attention.cases.js";
 import { chooseCases } from "./choose.cases.js";
 import { convCases } from "./conv.cases.js";
+import { fusedCases } from "./fused.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { logicCases } from "./logic.cases.js";
 import { normCases } from "./norm.cases.js";
@@ -34,4 +36,6 @@ export const allCases: readonly OpCase[] = [
   ...resampleCases,
   ...recurrentCases,
   ...chooseCases,
+  ...fusedCases,
+  ...fusedAttentionCases,
 ];

@@ -1,4 +1,4 @@
-import type { Node, Value } from "../graph/ir.js";
+import { type Node, operatorName, type Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import type { Coupling } from "./coupling.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -45,7 +45,7 @@ export interface CostContext {
 /** Everything espalier knows about one operator. Every key must be answered, so that the compiler lists the holes. */
 export interface OpDefinition {
   type: string;
-  /** "" for the standard operators. */
+  /** "" for the standard operators, `microsoft` for those that onnxruntime adds. */
   domain: string;
   gradient: Gradient;
   /** Which positions of its axes can only be taken out together. */
@@ -67,12 +67,24 @@ export function defineOp(definition: OpDefinition): OpDefinition {
   return definition;
 }
 
+/** The domain of onnxruntime's own operators (its page "Contrib Operator Schemas"). */
+export const microsoft = "com.microsoft";
+
 export const noWeights = (): readonly WeightInput[] => [];
 
 /** For operators without multiply-accumulates: comparisons, copies, element-wise arithmetic. */
 export const noMacs = (): number => 0;
 
-/** An operator of the standard domain that holds nothing to learn and multiplies nothing up. */
-export function withoutWeights(type: string, gradient: Gradient, coupling: Coupling): OpDefinition {
-  return defineOp({ type, domain: "", gradient, coupling, weights: noWeights, learnable: [], macs: noMacs });
+/** An operator that holds nothing to learn; unless said otherwise a standard one that multiplies nothing up. */
+export function withoutWeights(
+  type: string,
+  gradient: Gradient,
+  coupling: Coupling,
+  domain = "",
+  macs: OpDefinition["macs"] = noMacs,
+): OpDefinition {
+  return defineOp({ type, domain, gradient, coupling, weights: noWeights, learnable: [], macs });
 }
+
+/** How the definition's operator is called where nodes of all domains meet: `Conv`, `com.microsoft.Gelu`. */
+export const nameOf = ({ domain, type }: OpDefinition): string => operatorName(domain, type);

@@ -1,9 +1,11 @@
 import type { Node } from "../graph/ir.js";
 import { activationOps } from "./activation.js";
 import { arithmeticOps } from "./arithmetic.js";
+import { attentionOps } from "./attention.js";
 import { chooseOps } from "./choose.js";
 import { convOps } from "./conv.js";
-import type { OpDefinition } from "./define.js";
+import { nameOf, type OpDefinition } from "./define.js";
+import { fusedOps } from "./fused.js";
 import { linearOps } from "./linear.js";
 import { logicOps } from "./logic.js";
 import { normOps } from "./norm.js";
@@ -37,11 +39,13 @@ export const allOps: readonly OpDefinition[] = [
   ...recurrentOps,
   ...resampleOps,
   ...chooseOps,
+  ...fusedOps,
+  ...attentionOps,
 ];
 
-const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));
+const byName = new Map(allOps.map((op) => [nameOf(op), op]));
 
 /** What is known about a node's operator; undefined for operators outside the registry. */
 export function opOf(node: Node): OpDefinition | undefined {
-  return byKey.get(`${node.domain}/${node.type}`);
+  return byName.get(node.operator);
 }

@@ -1,45 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { Net } from "../../../test/support/cut-model.js";
-import { randomStream } from "../../base/random.js";
+import { proven, reasonOf, summary } from "../../../test/support/proven-cut.js";
 import { attr } from "../../graph/attribute.js";
 import { addGraphOutput, addNode, addValue, setOpset } from "../../graph/edit.js";
-import type { Model, Value } from "../../graph/ir.js";
+import type { Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
-import { buildGroups, exampleSizes } from "./build-groups.js";
-import { cut } from "./cut.js";
-import type { Grouping } from "./groups.js";
-import { verifyCut } from "./verify.js";
+import { buildGroups } from "./build-groups.js";
 
 const seed = 60;
-
-/** Builds the groups, cuts some of each set, at two sizes where axes are free, and proves the cut. */
-async function proven(model: Model): Promise<Grouping> {
-  const grouping = await buildGroups(model, { engine: nodeEngine });
-  const random = randomStream(seed, "cut");
-  for (const share of [0.25, 0.6]) {
-    const removed = new Set(
-      grouping.sets.flatMap(({ groups }) => {
-        const count = Math.min(groups.length - 1, Math.ceil(groups.length * share));
-        return [...random.permutation(groups.length)].slice(0, count).map((i) => groups[i]);
-      }),
-    );
-    const after = cut(grouping, removed);
-    for (const example of exampleSizes(grouping.model)) {
-      await verifyCut(grouping, removed, example, nodeEngine, after);
-    }
-  }
-  return grouping;
-}
-
-/** `unit name: groups, weights of the first one` by set. */
-const summary = ({ sets }: Grouping) =>
-  sets.map(({ unit, name, groups }) => {
-    const slices = groups[0].slices.map(({ value, axis, positions }) => `${value.name}/${axis}x${positions.length}`);
-    return `${unit} ${name}: ${groups.length}, ${slices.sort().join(" ")}`;
-  });
-
-const reasonOf = ({ frozen }: Grouping, name: string, axis: number) =>
-  frozen.find((each) => each.value.name === name && each.axis === axis)?.reason;
 
 const image = ["batch", 3, 6, 6] as const;
 
