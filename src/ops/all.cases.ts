@@ -6,11 +6,13 @@ import { convCases } from "./conv.cases.js";
 import { fusedCases } from "./fused.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { logicCases } from "./logic.cases.js";
+import { nbitsCases } from "./nbits.cases.js";
 import { normCases } from "./norm.cases.js";
 import type { OpCase } from "./op.cases.js";
 import { padCases } from "./pad.cases.js";
 import { passCases } from "./pass.cases.js";
 import { poolCases } from "./pool.cases.js";
+import { quantizeCases } from "./quantize.cases.js";
 import { recurrentCases } from "./recurrent.cases.js";
 import { reduceCases } from "./reduce.cases.js";
 import { resampleCases } from "./resample.cases.js";
@@ -38,4 +40,6 @@ export const allCases: readonly OpCase[] = [
   ...chooseCases,
   ...fusedCases,
   ...fusedAttentionCases,
+  ...quantizeCases,
+  ...nbitsCases,
 ];

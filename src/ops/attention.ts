@@ -3,6 +3,7 @@ import { attr } from "../graph/attribute.js";
 import type { Axis } from "./axis.js";
 import { type CouplingContext, opaque } from "./coupling.js";
 import { defineOp, microsoft, none, withoutWeights } from "./define.js";
+import { dequantizes } from "./dequantized.js";
 import { type RepairContext, sizeAfter } from "./repair.js";
 
 // Attention as onnxruntime's optimizer fuses it (its page "Contrib Operator Schemas"). A head leaves with its part of
@@ -256,6 +257,10 @@ const rotaryEmbedding = withoutWeights(
 
 export const attentionOps = [
   fused("Attention", { past: 4, scores: 5, zeroPoint: null, perColumn: [2], data: [3, 6] }),
+  {
+    ...fused("QAttention", { past: 8, scores: -1, zeroPoint: 6, perColumn: [2, 4, 7], data: [3, 5] }),
+    dequantized: dequantizes({ input: 1, scale: 4, zeroPoint: 7, axis: () => 1 }),
+  },
   { ...multiHeadAttention, learnable: [3] },
   groupQueryAttention,
   rotaryEmbedding,

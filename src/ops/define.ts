@@ -1,3 +1,4 @@
+import type { Tensor } from "../base/tensor.js";
 import { type Node, operatorName, type Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import type { Coupling } from "./coupling.js";
@@ -59,6 +60,11 @@ export interface OpDefinition {
   learnable: readonly number[];
   /** Of a normalization: the input that multiplies what it has normalized. */
   scale?: number;
+  /**
+   * For operators on quantized numbers: the floats that the integers of a constant input stand for, with as many
+   * positions along each axis that can be cut; null for other inputs.
+   */
+  dequantized?(node: Node, input: number): Tensor | null;
   /** Multiply-accumulates of one run, for the traced shapes. */
   macs(context: CostContext): number;
 }

@@ -66,6 +66,14 @@ export class CaseBuilder extends Builder {
     return this.constant(fromNumbers("int32", dims, values));
   }
 
+  uint8(values: readonly number[], dims: readonly number[] = [values.length]): Value {
+    return this.constant(fromNumbers("uint8", dims, values));
+  }
+
+  int8(values: readonly number[], dims: readonly number[] = [values.length]): Value {
+    return this.constant(fromNumbers("int8", dims, values));
+  }
+
   bool(values: readonly boolean[], dims: readonly number[] = [values.length]): Value {
     return this.constant(Tensor.fromArray("bool", dims, Uint8Array.from(values, Number)));
   }

@@ -8,10 +8,12 @@ import { nameOf, type OpDefinition } from "./define.js";
 import { fusedOps } from "./fused.js";
 import { linearOps } from "./linear.js";
 import { logicOps } from "./logic.js";
+import { nbitsOps } from "./nbits.js";
 import { normOps } from "./norm.js";
 import { padOps } from "./pad.js";
 import { passOps } from "./pass.js";
 import { poolOps } from "./pool.js";
+import { quantizeOps } from "./quantize.js";
 import { recurrentOps } from "./recurrent.js";
 import { reduceOps } from "./reduce.js";
 import { resampleOps } from "./resample.js";
@@ -41,6 +43,8 @@ export const allOps: readonly OpDefinition[] = [
   ...chooseOps,
   ...fusedOps,
   ...attentionOps,
+  ...quantizeOps,
+  ...nbitsOps,
 ];
 
 const byName = new Map(allOps.map((op) => [nameOf(op), op]));

@@ -10,23 +10,12 @@ import { allOps } from "../../src/ops/registry.js";
 import { nodeEngine } from "../../src/run/node.js";
 import { traceModel } from "../../src/run/trace.js";
 import { attention, groupQueryAttention, multiHeadAttention } from "./attention-references.js";
-import { Counter, Grid, indices } from "./grid.js";
+import { Counter, Grid, indices, type Reference } from "./grid.js";
+import { quantizedReferences } from "./quantized-references.js";
 
 // The multiply-accumulates an operator claims, against loops that compute it by its definition and count as they go.
 // That the loops are the operator is checked too: their result is onnxruntime's.
 const seed = 30;
-
-/**
- * Computes the elements of the output, whose dims are given, in row-major order. `inputs` are those that are there,
- * `slots` has a gap for each that is left out.
- */
-type Reference = (
-  node: Node,
-  inputs: readonly Tensor[],
-  dims: readonly number[],
-  count: Counter,
-  slots: readonly (Tensor | undefined)[],
-) => number[];
 
 const relu = (node: Node, results: readonly number[]) =>
   results.map((x) => (node.string("activation", "") === "Relu" ? Math.max(0, x) : x));
@@ -238,7 +227,9 @@ function broadcastTo(tensor: Tensor, rank: number, dims = tensor.dims): (index: 
   return (index) => grid.at(index.slice(rank - dims.length).map((i, axis) => (dims[axis] === 1 ? 0 : i)));
 }
 
-const referenceOf = (name: string): Reference => references[name] ?? fusedReferences[name];
+const otherReferences = { ...fusedReferences, ...quantizedReferences(references) };
+
+const referenceOf = (name: string): Reference => references[name] ?? otherReferences[name];
 
 const multiplying = new Set(allOps.filter((op) => op.macs !== noMacs).map(nameOf));
 const cases = allCases.filter((c) => multiplying.has(c.op));

@@ -1,4 +1,5 @@
 import { type Tensor, toFloat32 } from "../../src/base/tensor.js";
+import type { Node } from "../../src/graph/ir.js";
 
 /** An array with dims whose elements are read by index; 0 outside, as in padding. */
 export class Grid {
@@ -34,3 +35,15 @@ export class Counter {
     return a * b;
   }
 }
+
+/**
+ * Computes the elements of the output, whose dims are given, in row-major order. `inputs` are those that are there,
+ * `slots` has a gap for each that is left out.
+ */
+export type Reference = (
+  node: Node,
+  inputs: readonly Tensor[],
+  dims: readonly number[],
+  count: Counter,
+  slots: readonly (Tensor | undefined)[],
+) => number[];

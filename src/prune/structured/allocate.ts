@@ -3,7 +3,7 @@ import { globMatcher } from "../../base/glob.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import { assertSparsity } from "../sparsity.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
-import { sideOf } from "./members.js";
+import { sideOf } from "./side.js";
 
 export interface AllocationOptions {
   /** Share of the groups that goes. */

@@ -55,13 +55,25 @@ export async function verifyCut(
     if (equal(result)) continue;
     const what = `the cut network gives another '${result.value.name}' than the masked one, by ${result.difference}`;
     throw new EspalierError("unsupported", what, {
-      hint: "This is a fault of espalier: how the axes of the network hang together was not understood.",
+      hint: multipliesIntegers(grouping)
+        ? overflow
+        : "This is a fault of espalier: how the axes of the network hang together was not understood.",
     });
   }
   return {
     differences: Object.fromEntries(compared.map(({ value, difference: d }) => [value.name, d])),
     chosen: chosen.map(({ value }) => value.name),
   };
+}
+
+const overflow =
+  "On processors without VNNI, onnxruntime's sums of two products of uint8 and int8 overflow, differently after a cut. Quantize the weights to 7 bits (reduce_range), or cut on another processor.";
+
+function multipliesIntegers({ contractions, trace }: Grouping): boolean {
+  return contractions.some(({ node, input }) => {
+    const value = node.inputs[input];
+    return value && trace.has(value) && !isFloat(trace.dtype(value));
+  });
 }
 
 /** The floats that the first choices read, and all that depends on a choice. */
