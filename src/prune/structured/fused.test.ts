@@ -110,4 +110,19 @@ describe("fused transformers", () => {
     const model = await halved(decoder(true));
     expect(dimsOf(model, "qkv")).toEqual([16, 128]);
   });
+
+  it("keep whole what operators without a rule read, and lose the rest", async () => {
+    const build = () => {
+      const net = new Net(seed);
+      const x = net.b.emit("Relu", [linear(net, net.input([2, 3, 4]), "a", 4, 8)]);
+      const y = net.b.emit("com.microsoft.Trilu", [linear(net, x, "b", 8, 6)]);
+      return net.output(linear(net, y, "c", 6, 3));
+    };
+    const grouping = await proven(build());
+    expect(summary(grouping)).toEqual(["neuron a: 8, a/1x1 b/0x1"]);
+    expect(reasonOf(grouping, "b", 1)).toBe(
+      "com.microsoft.Trilu 'com.microsoft.Trilu' is an operator that espalier does not know",
+    );
+    expect(dimsOf(await halved(build()), "b")).toEqual([4, 6]);
+  });
 });
