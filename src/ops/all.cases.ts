@@ -3,6 +3,7 @@ import { arithmeticCases } from "./arithmetic.cases.js";
 import { fusedAttentionCases } from "./attention.cases.js";
 import { chooseCases } from "./choose.cases.js";
 import { convCases } from "./conv.cases.js";
+import { einsumCases } from "./einsum.cases.js";
 import { fusedCases } from "./fused.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { logicCases } from "./logic.cases.js";
@@ -23,6 +24,7 @@ import { softmaxCases } from "./softmax.cases.js";
 /** The cases of every family; the contract suites run over all of them. */
 export const allCases: readonly OpCase[] = [
   ...linearCases,
+  ...einsumCases,
   ...convCases,
   ...normCases,
   ...padCases,

@@ -35,8 +35,8 @@ export interface Contraction {
 }
 
 export interface Coupling {
-  /** Set where all axes are bound. */
-  opaque?: true;
+  /** Why, where all axes are bound. */
+  opaque?: string;
   /** Says how the axes of inputs and outputs hang together. What it does not mention is bound. */
   links(context: CouplingContext): void;
   /** After a cut: corrects sizes that are written down in attributes and inputs. */
@@ -195,7 +195,7 @@ export const broadcasts: Coupling = {
 /** Nothing can be taken out of what the operator reads or gives. */
 export function opaque(reason: string): Coupling {
   return {
-    opaque: true,
+    opaque: reason,
     links(c) {
       c.node.inputs.forEach((_, index) => {
         c.boundAll(c.input(index), reason);

@@ -5,6 +5,7 @@ import { attentionOps } from "./attention.js";
 import { chooseOps } from "./choose.js";
 import { convOps } from "./conv.js";
 import { nameOf, type OpDefinition } from "./define.js";
+import { einsumOps } from "./einsum.js";
 import { fusedOps } from "./fused.js";
 import { linearOps } from "./linear.js";
 import { logicOps } from "./logic.js";
@@ -25,6 +26,7 @@ import { sourceOps } from "./source.js";
 /** Every operator espalier knows, in the order of the families. */
 export const allOps: readonly OpDefinition[] = [
   ...linearOps,
+  ...einsumOps,
   ...convOps,
   ...normOps,
   ...padOps,

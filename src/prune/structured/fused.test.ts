@@ -126,3 +126,32 @@ describe("fused transformers", () => {
     expect(dimsOf(await halved(build()), "b")).toEqual([4, 6]);
   });
 });
+
+describe("Einsum", () => {
+  it("of projections and attention: heads leave with their part of every weight, neurons as in linear layers", async () => {
+    const build = () => {
+      const net = new Net(seed);
+      const einsum = (equation: string, ...operands: readonly Value[]) =>
+        net.b.emit("Einsum", operands, { equation: attr.string(equation) });
+      const x = net.input(["batch", 5, 6]);
+      const [q, k, v] = ["q", "k", "v"].map((name) => einsum("bsd,dnh->bsnh", x, net.weight(name, [6, 4, 3])));
+      const shares = net.b.emit("Softmax", [einsum("bsnh,btnh->bnst", q, k)]);
+      const y = einsum("bsnh,nhd->bsd", einsum("bnst,btnh->bsnh", shares, v), net.weight("out", [4, 3, 10]));
+      return net.output(einsum("...d,de->...e", net.b.emit("Relu", [y]), net.weight("last", [10, 2])));
+    };
+    const grouping = await proven(build());
+    expect(summary(grouping)).toEqual([
+      "head q: 4, k/1x1 out/0x1 q/1x1 v/1x1",
+      "neuron q: 3, k/2x1 q/2x1",
+      "neuron v: 3, out/1x1 v/2x1",
+      "neuron out: 10, last/0x1 out/2x1",
+    ]);
+    const model = await halved(build());
+    expect(["q", "v", "out", "last"].map((name) => dimsOf(model, name))).toEqual([
+      [6, 2, 2],
+      [6, 2, 2],
+      [2, 2, 5],
+      [5, 2],
+    ]);
+  });
+});
