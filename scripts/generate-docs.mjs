@@ -12,7 +12,8 @@ function row(op) {
   const node = new Node(graph, op.type, op.domain, "");
   const weights = op.weights(node, rank).map((weight) => weight.input);
   const gradient = op.gradient.kind === "none" ? `none: ${op.gradient.reason}` : op.gradient.kind;
-  return `| ${op.type} | ${op.domain || "ai.onnx"} | ${gradient} | ${list(weights)} | ${list(op.learnable)} |`;
+  const coupling = op.coupling.opaque ? `frozen: ${op.coupling.opaque}` : "yes";
+  return `| ${op.type} | ${op.domain || "ai.onnx"} | ${gradient} | ${coupling} | ${list(weights)} | ${list(op.learnable)} |`;
 }
 
 const compare = (a, b) => (a < b ? -1 : Number(a > b));
@@ -30,11 +31,15 @@ How the gradient passes the ${allOps.length} operators that espalier knows:
 - none (${count("none")}): they depend smoothly, but there is no rule. Training through one is refused with its name and the
   reason, as it is for operators that are not in this table.
 
+*Cut* says whether positions can be taken out of what the operator reads and gives: *yes* where it has a rule for how its
+axes hang together (some axes may still be bound, such as the one that a softmax normalizes over), else nothing leaves,
+for the reason given. The rules are checked by cutting each operator between layers and comparing with the masked network.
+
 *Weights* are the inputs that hold the matrix or the kernels of a linear map, *learned* those that training may change
 when they are constants. Inputs count from 0.
 
-| operator | domain | gradient | weights | learned |
-| -------- | ------ | -------- | ------- | ------- |
+| operator | domain | gradient | cut | weights | learned |
+| -------- | ------ | -------- | --- | ------- | ------- |
 ${sorted.map(row).join("\n")}
 `;
 

@@ -65,7 +65,7 @@ export { type AxisReport, type CutReport, reportCut } from "./prune/structured/c
 export { describeGroups, type GroupsDescription, type SetDescription } from "./prune/structured/describe-groups.js";
 export type { CutGoal, Limit } from "./prune/structured/goal.js";
 export type { FrozenAxis, Group, Grouping, GroupSet, Slice } from "./prune/structured/groups.js";
-export type { Member, Side } from "./prune/structured/members.js";
+export type { Member } from "./prune/structured/members.js";
 export { type Activities, type ObserveOptions, observe } from "./prune/structured/observe.js";
 export { pruneStructured, type StructuredOptions, type StructuredResult } from "./prune/structured/prune-structured.js";
 export { type Remaining, remaining } from "./prune/structured/remaining.js";
@@ -75,6 +75,7 @@ export {
   type ScoreReduction,
   scoreGroups,
 } from "./prune/structured/score.js";
+export type { Side } from "./prune/structured/side.js";
 export { type Proof, verifyCut } from "./prune/structured/verify.js";
 export type { WeightShape } from "./prune/weight.js";
 export type { PhaseEpoch, PhaseStep } from "./prune/work.js";

@@ -8,12 +8,16 @@ import {
   addNode,
   addValue,
   freshName,
+  setOpset,
   setOutput,
   setType,
 } from "./edit.js";
 import type { Attributes, Graph, Node, Value, ValueType } from "./ir.js";
 
-/** Writes nodes into a graph: `builder.emit("Add", [a, b])` returns the value of the sum. */
+/**
+ * Writes nodes into a graph: `builder.emit("Add", [a, b])` returns the value of the sum. Operators of other domains go by
+ * their full name: `builder.emit("com.microsoft.Gelu", [x])`.
+ */
 export class Builder {
   readonly graph: Graph;
   /** Prefix of the names it gives, such as "grad/". */
@@ -39,7 +43,11 @@ export class Builder {
     name?: string,
   ): Value[] {
     const outputs = Array.from({ length: outputCount }, () => this.value(name ?? type));
-    addNode(this.graph, type, { name: outputs[0].name, inputs, outputs, attributes });
+    const at = type.lastIndexOf(".");
+    const domain = type.slice(0, Math.max(0, at));
+    const { model } = this.graph;
+    if (!model.opsets.has(domain)) setOpset(model, domain, 1);
+    addNode(this.graph, type.slice(at + 1), { domain, name: outputs[0].name, inputs, outputs, attributes });
     return outputs;
   }
 

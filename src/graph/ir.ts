@@ -87,6 +87,10 @@ export class Value {
   }
 }
 
+export function operatorName(domain: string, type: string): string {
+  return domain ? `${domain}.${type}` : type;
+}
+
 /** One operator call. Optional inputs and outputs that are left out are null. */
 export class Node {
   readonly graph: Graph;
@@ -106,10 +110,15 @@ export class Node {
     this.name = name;
   }
 
+  /** Its type with its domain, as in `com.microsoft.Gelu`; standard operators go by their type alone. */
+  get operator(): string {
+    return operatorName(this.domain, this.type);
+  }
+
   /** `Conv 'layer1.conv2'`: how messages name the node. */
   get label(): string {
     const name = this.name || this.outputs.find((output) => output !== null)?.name || "";
-    return `${brief(this.domain ? `${this.domain}.${this.type}` : this.type)} ${quoted(name)}`;
+    return `${brief(this.operator)} ${quoted(name)}`;
   }
 
   /** The attribute's value, or undefined when absent. Throws when it has another kind than asked for. */

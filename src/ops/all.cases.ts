@@ -1,15 +1,20 @@
 import { activationCases } from "./activation.cases.js";
 import { arithmeticCases } from "./arithmetic.cases.js";
+import { fusedAttentionCases } from "./attention.cases.js";
 import { chooseCases } from "./choose.cases.js";
 import { controlCases } from "./control.cases.js";
 import { convCases } from "./conv.cases.js";
+import { einsumCases } from "./einsum.cases.js";
+import { fusedCases } from "./fused.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { logicCases } from "./logic.cases.js";
+import { nbitsCases } from "./nbits.cases.js";
 import { normCases } from "./norm.cases.js";
 import type { OpCase } from "./op.cases.js";
 import { padCases } from "./pad.cases.js";
 import { passCases } from "./pass.cases.js";
 import { poolCases } from "./pool.cases.js";
+import { quantizeCases } from "./quantize.cases.js";
 import { recurrentCases } from "./recurrent.cases.js";
 import { reduceCases } from "./reduce.cases.js";
 import { resampleCases } from "./resample.cases.js";
@@ -20,6 +25,7 @@ import { softmaxCases } from "./softmax.cases.js";
 /** The cases of every family; the contract suites run over all of them. */
 export const allCases: readonly OpCase[] = [
   ...linearCases,
+  ...einsumCases,
   ...convCases,
   ...normCases,
   ...padCases,
@@ -36,4 +42,8 @@ export const allCases: readonly OpCase[] = [
   ...recurrentCases,
   ...chooseCases,
   ...controlCases,
+  ...fusedCases,
+  ...fusedAttentionCases,
+  ...quantizeCases,
+  ...nbitsCases,
 ];

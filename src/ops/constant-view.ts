@@ -26,12 +26,44 @@ export interface ConstantView {
 
 /** The constant that a value rearranges or converts, or is itself; null for everything else. */
 export function sourceOf(value: Value | null): Value | null {
-  return chainTo(value)?.source ?? null;
+  return chainTo(value, keepsElements)?.source ?? null;
 }
 
 /** The same with its axes; null also where a Reshape does not say its dims, or cuts across what lies apart. */
 export function viewOf(value: Value | null): ConstantView | null {
-  const chain = chainTo(value);
+  return viewAlong(chainTo(value, keepsElements));
+}
+
+/** As `sourceOf`, but also of integers that a DequantizeLinear turns into the numbers they stand for. */
+export function storedSourceOf(value: Value | null): Value | null {
+  return chainTo(value, keepsPlaces)?.source ?? null;
+}
+
+/** As `viewOf`, but also of integers that a DequantizeLinear turns into the numbers they stand for. */
+export function storedViewOf(value: Value | null): ConstantView | null {
+  return viewAlong(chainTo(value, keepsPlaces));
+}
+
+/** Where the elements of a constant are read in the end, behind operators that rearrange, convert or dequantize them. */
+export function* readersOf(constant: Value): Generator<{ node: Node; input: number }> {
+  for (const node of constant.uses) {
+    for (const [input, value] of node.inputs.entries()) {
+      if (value !== constant) continue;
+      const [output] = node.outputs;
+      if (input === 0 && output && keepsPlaces(node)) yield* readersOf(output);
+      else yield { node, input };
+    }
+  }
+}
+
+/** Whether the positions along an axis of a view are positions along this axis of the constant, with or without others. */
+export function runsAlong({ tensor, axes }: ConstantView, viewAxis: number, axis: number): boolean {
+  const inner = product(tensor.dims.slice(axis + 1));
+  const whole = inner * tensor.dims[axis];
+  return (axes[viewAxis] ?? []).some(({ size, stride }) => size > 1 && stride < whole && stride * size > inner);
+}
+
+function viewAlong(chain: Chain | null): ConstantView | null {
   const tensor = constantOf(chain?.source ?? null);
   if (!chain || !tensor) return null;
   let axes: readonly ViewAxis[] | null = tensor.dims.map((size, axis) => [
@@ -58,13 +90,18 @@ export function inMemory({ axes }: ConstantView): { dims: readonly number[]; axe
   return { dims: sorted.map(({ size }) => size), axes: stretches.map((axis) => sorted.indexOf(axis[axis.length - 1])) };
 }
 
-/** The chain from a constant to the value, in the order in which it runs. */
-function chainTo(value: Value | null): { source: Value; nodes: readonly Node[] } | null {
+/** From a constant on, in the order in which it runs. */
+interface Chain {
+  source: Value;
+  nodes: readonly Node[];
+}
+
+function chainTo(value: Value | null, passes: (node: Node) => boolean): Chain | null {
   const nodes: Node[] = [];
   for (let at = value; at; ) {
     if (constantOf(at)) return { source: at, nodes: nodes.reverse() };
     const node: Node | null = at.producer;
-    if (!node || node.outputs[0] !== at || !keepsElements(node)) return null;
+    if (!node || node.outputs[0] !== at || !passes(node)) return null;
     nodes.push(node);
     at = node.inputs[0] ?? null;
   }
@@ -73,11 +110,16 @@ function chainTo(value: Value | null): { source: Value; nodes: readonly Node[] }
 
 /** Whether the output has the elements of the first input, in another order or another float type. */
 function keepsElements(node: Node): boolean {
-  if (node.domain !== "" || !Object.hasOwn(rearrangements, node.type)) return false;
+  if (node.domain !== "" || !Object.hasOwn(rearrangements, node.type) || node.type === "DequantizeLinear") return false;
   if (node.type === "Dropout") return handsOn(node);
   if (node.type !== "Cast") return true;
   const to = dtypeOfCode(node.int("to", 0));
   return to !== undefined && isFloat(to);
+}
+
+/** Whether each element of the output stands for the element of the first input at its place in the same order. */
+function keepsPlaces(node: Node): boolean {
+  return keepsElements(node) || (node.domain === "" && node.type === "DequantizeLinear");
 }
 
 const same = (_: Node, axes: readonly ViewAxis[]) => axes;
@@ -89,6 +131,7 @@ const rearrangements: Record<
   Identity: same,
   Dropout: same,
   Cast: same,
+  DequantizeLinear: same,
   Transpose(node, axes) {
     const perm = node.attribute("perm", "ints") ?? axes.map((_, axis) => axes.length - 1 - axis);
     return perm.length === axes.length && perm.every((axis) => axis in axes) ? perm.map((axis) => axes[axis]) : null;

@@ -1,9 +1,8 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
-import type { Coupling, CouplingContext } from "./coupling.js";
+import { type ConvInputs, convMacs, coupleConv, repairConv, repairConvTranspose, transposed } from "./conv-parts.js";
 import { defineOp, none, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
-import { type AxisCut, type RepairContext, sizeAfter } from "./repair.js";
 import { sample } from "./sample.js";
 import { type Window, windowOf } from "./window.js";
 
@@ -228,56 +227,25 @@ function depthwiseWeightGradient(g: GradientContext, x: Value, { window, batch, 
   return g.reshape(exact, [groups, 1, ...kernel]);
 }
 
-/**
- * The groups of a convolution are a factor of both channel axes: X has [G, I] channels, Y has [G, O]. Either whole groups
- * leave, or the same channels of every group.
- * @param kernel which axes of W hold the input and the output channels of a group, and which holds all G of them.
- */
-function coupleChannels(c: CouplingContext, kernel: { inputs: number; outputs: number; grouped: number }): void {
-  const [x, w, bias, y] = [c.input(0), c.input(1), c.input(2), c.output(0)];
-  const groups = c.node.int("group", 1);
-  const group = c.own(groups, "the groups");
-  const inGroup = c.own(x[1].size / groups, "input channels of a group");
-  const outGroup = c.own(y[1].size / groups, "output channels of a group");
-  c.product([x[1]], [group, inGroup]);
-  c.product([y[1]], [group, outGroup]);
-  c.same(w[kernel.inputs], kernel.inputs === kernel.grouped ? x[1] : inGroup);
-  c.same(w[kernel.outputs], kernel.outputs === kernel.grouped ? y[1] : outGroup);
-  c.same(x[0], y[0]);
-  c.sameAll(bias, [y[1]]);
-  c.unit(y[1], "filter");
-  c.sums(0, 1);
-  c.boundAll([...x.slice(2), ...y.slice(2)], "slides its window over it");
-  c.withoutUnits(w.slice(2));
-}
-
-/** Axis 1 of W holds the channels of one group: of X for a Conv, of Y for a ConvTranspose. */
-function repairGroups(r: RepairContext, channels: AxisCut): void {
-  r.setInt("group", sizeAfter(channels) / sizeAfter(r.input(1)[1]));
-}
-
-const convCoupling: Coupling = {
-  links: (c) => coupleChannels(c, { inputs: 1, outputs: 0, grouped: 0 }),
-  repair: (r) => repairGroups(r, r.input(0)[1]),
-};
+const floats: ConvInputs = { x: 0, w: 1, bias: 2, zeroPoint: null };
 
 const convTranspose = defineOp({
   type: "ConvTranspose",
   domain: "",
   gradient: none("ConvTranspose has no gradient rule"),
   coupling: {
-    links: (c) => coupleChannels(c, { inputs: 0, outputs: 1, grouped: 0 }),
-    repair: (r) => repairGroups(r, r.output(0)[1]),
+    links: (c) => coupleConv(c, floats, transposed),
+    repair: repairConvTranspose,
   },
   weights: () => [{ input: 1, outputAxis: 1, inputAxis: 0 }],
   learnable: [1, 2],
   macs: ({ inputDims }) => product(inputDims(0)) * product(inputDims(1).slice(1)),
 });
 
-const conv = defineOp({
+export const conv = defineOp({
   type: "Conv",
   domain: "",
-  coupling: convCoupling,
+  coupling: { links: (c) => coupleConv(c, floats), repair: (r) => repairConv(r, floats) },
   gradient: rule((g) => {
     const whole = convSizes(g);
     const { sizes, apply, undo } = cutOf(g, whole);
@@ -291,7 +259,7 @@ const conv = defineOp({
   }),
   weights: () => [{ input: 1, outputAxis: 0, inputAxis: 1 }],
   learnable: [1, 2],
-  macs: ({ inputDims, outputDims }) => product(outputDims(0)) * product(inputDims(1).slice(1)),
+  macs: (c) => convMacs(c, floats.w),
 });
 
 export const convOps = [conv, convTranspose];

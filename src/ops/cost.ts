@@ -45,7 +45,7 @@ function nonzeroShare(node: Node, trace: Trace): number {
   };
   for (const { input } of opOf(node)?.weights(node, rank) ?? []) {
     const tensor = constantOf(sourceOf(node.inputs[input] ?? null));
-    if (tensor && tensor.size > 0) return countNonzeros(tensor) / tensor.size;
+    if (tensor && isFloat(tensor.dtype) && tensor.size > 0) return countNonzeros(tensor) / tensor.size;
   }
   return 1;
 }

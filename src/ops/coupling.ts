@@ -1,9 +1,9 @@
 import { EspalierError } from "../base/errors.js";
-import { constantOf } from "../graph/constant.js";
 import type { Node, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import type { Axis, AxisTable } from "./axis.js";
 import { normalizeAxis } from "./broadcast.js";
+import { storedSourceOf } from "./constant-view.js";
 import type { RepairContext } from "./repair.js";
 
 /**
@@ -30,11 +30,13 @@ export interface Contraction {
   node: Node;
   input: number;
   axis: number;
+  /** Of integers that stand for numbers: the input that holds the one that stands for zero, a single number. */
+  zeroPoint: number | null;
 }
 
 export interface Coupling {
-  /** Set where all axes are bound. */
-  opaque?: true;
+  /** Why, where all axes are bound. */
+  opaque?: string;
   /** Says how the axes of inputs and outputs hang together. What it does not mention is bound. */
   links(context: CouplingContext): void;
   /** After a cut: corrects sizes that are written down in attributes and inputs. */
@@ -82,8 +84,9 @@ export class CouplingContext {
     return this.#trace.has(value);
   }
 
+  /** Also behind operators that rearrange, convert or dequantize it. */
   isConstant(index: number): boolean {
-    return constantOf(this.node.inputs[index] ?? null) !== null;
+    return storedSourceOf(this.node.inputs[index] ?? null) !== null;
   }
 
   /** The elements of an integer input where they are the same in every run, else null. */
@@ -158,10 +161,21 @@ export class CouplingContext {
     this.links.push({ kind: "unit", axis, unit });
   }
 
-  /** The node adds up over an axis of an input, so that zeros there count nothing. */
-  sums(input: number, axis: number): void {
-    this.free(this.input(input)[axis]);
-    this.contractions.push({ node: this.node, input, axis });
+  /** A vector with an element for each position of the axis; nothing to say where one stands for all of them. */
+  each(input: number, axis: Axis): void {
+    const [positions, ...others] = this.input(input);
+    if (positions && others.length === 0 && positions.size === axis.size) this.same(positions, axis);
+  }
+
+  /** The node adds up over an axis of an input, so that zeros there count nothing. See `Contraction`. */
+  sums(input: number, axis: number, zeroPoint: number | null = null): void {
+    const over = this.input(input)[axis];
+    if (zeroPoint !== null && this.input(zeroPoint).some(({ size }) => size > 1)) {
+      this.bound(over, "has more than one zero point");
+      return;
+    }
+    this.free(over);
+    this.contractions.push({ node: this.node, input, axis, zeroPoint });
   }
 }
 
@@ -187,7 +201,7 @@ export const broadcasts: Coupling = {
 /** Nothing can be taken out of what the operator reads or gives. */
 export function opaque(reason: string): Coupling {
   return {
-    opaque: true,
+    opaque: reason,
     links(c) {
       c.node.inputs.forEach((_, index) => {
         c.boundAll(c.input(index), reason);

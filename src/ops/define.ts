@@ -1,4 +1,5 @@
-import type { Node, Value } from "../graph/ir.js";
+import type { Tensor } from "../base/tensor.js";
+import { type Node, operatorName, type Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import type { Coupling } from "./coupling.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -45,7 +46,7 @@ export interface CostContext {
 /** Everything espalier knows about one operator. Every key must be answered, so that the compiler lists the holes. */
 export interface OpDefinition {
   type: string;
-  /** "" for the standard operators. */
+  /** "" for the standard operators, `microsoft` for those that onnxruntime adds. */
   domain: string;
   gradient: Gradient;
   /** Which positions of its axes can only be taken out together. */
@@ -59,6 +60,11 @@ export interface OpDefinition {
   learnable: readonly number[];
   /** Of a normalization: the input that multiplies what it has normalized. */
   scale?: number;
+  /**
+   * For operators on quantized numbers: the floats that the integers of a constant input stand for, with as many
+   * positions along each axis that can be cut; null for other inputs.
+   */
+  dequantized?(node: Node, input: number): Tensor | null;
   /** Multiply-accumulates of one run, for the traced shapes. */
   macs(context: CostContext): number;
 }
@@ -67,12 +73,24 @@ export function defineOp(definition: OpDefinition): OpDefinition {
   return definition;
 }
 
+/** The domain of onnxruntime's own operators (its page "Contrib Operator Schemas"). */
+export const microsoft = "com.microsoft";
+
 export const noWeights = (): readonly WeightInput[] => [];
 
 /** For operators without multiply-accumulates: comparisons, copies, element-wise arithmetic. */
 export const noMacs = (): number => 0;
 
-/** An operator of the standard domain that holds nothing to learn and multiplies nothing up. */
-export function withoutWeights(type: string, gradient: Gradient, coupling: Coupling): OpDefinition {
-  return defineOp({ type, domain: "", gradient, coupling, weights: noWeights, learnable: [], macs: noMacs });
+/** An operator that holds nothing to learn; unless said otherwise a standard one that multiplies nothing up. */
+export function withoutWeights(
+  type: string,
+  gradient: Gradient,
+  coupling: Coupling,
+  domain = "",
+  macs: OpDefinition["macs"] = noMacs,
+): OpDefinition {
+  return defineOp({ type, domain, gradient, coupling, weights: noWeights, learnable: [], macs });
 }
+
+/** How the definition's operator is called where nodes of all domains meet: `Conv`, `com.microsoft.Gelu`. */
+export const nameOf = ({ domain, type }: OpDefinition): string => operatorName(domain, type);

@@ -1,8 +1,9 @@
 import { attr } from "../graph/attribute.js";
-import type { Value } from "../graph/ir.js";
+import type { Node, Value } from "../graph/ir.js";
+import type { Axis } from "./axis.js";
 import { broadcastDims } from "./broadcast.js";
-import type { Coupling } from "./coupling.js";
-import { defineOp, rule } from "./define.js";
+import type { CouplingContext } from "./coupling.js";
+import { type CostContext, defineOp, rule, type WeightInput } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 
 const swapLast = (rank: number) => {
@@ -11,63 +12,120 @@ const swapLast = (rank: number) => {
   return attr.ints(perm);
 };
 
+/** Which inputs of an operator are those of a product; operators on integers have others in between. */
+export interface ProductInputs {
+  a: number;
+  b: number;
+  bias: number;
+  /** Of A, where its elements are integers. */
+  zeroPoint: number | null;
+}
+
+/** Gemm: [M, K] times [K, N], each transposed where the attribute says so, and a bias that is broadcast. */
+export function coupleGemm(c: CouplingContext, inputs: ProductInputs): void {
+  const [a, b, bias, y] = [c.input(inputs.a), c.input(inputs.b), c.input(inputs.bias), c.output(0)];
+  const sumA = c.node.int("transA", 0) ? 0 : 1;
+  const sumB = c.node.int("transB", 0) ? 1 : 0;
+  c.same(a[1 - sumA], y[0]);
+  c.same(b[1 - sumB], y[1]);
+  c.same(a[sumA], b[sumB]);
+  c.sums(inputs.a, sumA, inputs.zeroPoint);
+  for (const [i, axis] of bias.entries()) {
+    const to = y[2 - bias.length + i];
+    if (axis.size === to.size) c.same(axis, to);
+  }
+  c.unit(y[1], "neuron");
+}
+
+/** The axes of a matrix input in the order in which the product reads them: batch axes, rows, columns. */
+export type AxisOrder = (rank: number) => readonly number[];
+
+export const asTheyAre: AxisOrder = (rank) => Array.from({ length: rank }, (_, i) => i);
+
+/**
+ * MatMul. Batch axes that both sides have and nobody has learned are what attention does side by side: heads. A constant
+ * side makes the product a linear layer.
+ */
+export function coupleMatMul(
+  c: CouplingContext,
+  inputs: Omit<ProductInputs, "bias">,
+  orderA: AxisOrder = asTheyAre,
+  orderB: AxisOrder = asTheyAre,
+): void {
+  const arranged = (axes: readonly Axis[], order: AxisOrder) => order(axes.length).map((axis) => axes[axis]);
+  const a = arranged(c.input(inputs.a), orderA);
+  const b = arranged(c.input(inputs.b), orderB);
+  const y = c.output(0);
+  const [row, column] = [a.length > 1, b.length > 1];
+  const sumB = b.length - (column ? 2 : 1);
+  c.same(a[a.length - 1], b[sumB]);
+  c.sums(inputs.a, orderA(a.length)[a.length - 1], inputs.zeroPoint);
+  const rest = y.slice(0, y.length - Number(row) - Number(column));
+  const linear = c.isConstant(inputs.a) || c.isConstant(inputs.b);
+  for (const batch of [a.slice(0, -2), b.slice(0, -2)]) {
+    for (const [i, axis] of batch.entries()) {
+      const to = rest[rest.length - batch.length + i];
+      if (axis.size !== to.size) continue;
+      c.same(axis, to);
+      if (!linear) c.unit(axis, "head");
+    }
+  }
+  if (row) {
+    c.same(a[a.length - 2], y[rest.length]);
+    if (c.isConstant(inputs.a)) c.unit(a[a.length - 2], "neuron");
+  }
+  if (column) {
+    c.same(b[b.length - 1], y[y.length - 1]);
+    if (!c.isConstant(inputs.a)) c.unit(b[b.length - 1], linear ? "neuron" : "head-dim");
+  }
+}
+
+/** The weights of a MatMul, on either side. */
+export function matMulWeights(
+  inputs: Pick<ProductInputs, "a" | "b">,
+  rank: (input: number) => number,
+  orderA: AxisOrder = asTheyAre,
+  orderB: AxisOrder = asTheyAre,
+): WeightInput[] {
+  const [a, b] = [orderA(rank(inputs.a)), orderB(rank(inputs.b))];
+  return [
+    ...(b.length >= 2 ? [{ input: inputs.b, outputAxis: b[b.length - 1], inputAxis: b[b.length - 2] }] : []),
+    ...(a.length >= 2 ? [{ input: inputs.a, outputAxis: a[a.length - 2], inputAxis: a[a.length - 1] }] : []),
+  ];
+}
+
+export const gemmWeights = (node: Node, { a, b }: Pick<ProductInputs, "a" | "b">): WeightInput[] => {
+  const transA = node.int("transA", 0);
+  const transB = node.int("transB", 0);
+  return [
+    { input: b, outputAxis: transB ? 0 : 1, inputAxis: transB ? 1 : 0 },
+    { input: a, outputAxis: transA ? 1 : 0, inputAxis: transA ? 0 : 1 },
+  ];
+};
+
+/** Multiply-accumulates: every output adds up as many products as A has columns. */
+export const productMacs = (
+  { inputDims, outputDims }: CostContext,
+  a: number,
+  order: AxisOrder = asTheyAre,
+): number => {
+  const dims = inputDims(a);
+  return outputDims(0).reduce((x, y) => x * y, 1) * (dims[order(dims.length).at(-1) ?? -1] ?? 1);
+};
+
+/** As Gemm transposes A. */
+export const gemmOrder = (node: Node): AxisOrder => (node.int("transA", 0) ? () => [1, 0] : asTheyAre);
+
+const floats: ProductInputs = { a: 0, b: 1, bias: 2, zeroPoint: null };
+
 /**
  * Y = alpha op(A) op(B) + beta C. With dY of [M, N]:
  * dA = alpha dY op(B)^T, dB = alpha op(A)^T dY, each transposed where the input was; dC = beta dY, summed to C's dims.
  */
-const gemmCoupling: Coupling = {
-  links(c) {
-    const [a, b, bias, y] = [c.input(0), c.input(1), c.input(2), c.output(0)];
-    const sumA = c.node.int("transA", 0) ? 0 : 1;
-    const sumB = c.node.int("transB", 0) ? 1 : 0;
-    c.same(a[1 - sumA], y[0]);
-    c.same(b[1 - sumB], y[1]);
-    c.same(a[sumA], b[sumB]);
-    c.sums(0, sumA);
-    for (const [i, axis] of bias.entries()) {
-      const to = y[2 - bias.length + i];
-      if (axis.size === to.size) c.same(axis, to);
-    }
-    c.unit(y[1], "neuron");
-  },
-};
-
-/**
- * Batch axes that both sides have and nobody has learned are what attention does side by side: heads. A constant side
- * makes the product a linear layer.
- */
-const matMulCoupling: Coupling = {
-  links(c) {
-    const [a, b, y] = [c.input(0), c.input(1), c.output(0)];
-    const [row, column] = [a.length > 1, b.length > 1];
-    const sumB = b.length - (column ? 2 : 1);
-    c.same(a[a.length - 1], b[sumB]);
-    c.sums(0, a.length - 1);
-    const rest = y.slice(0, y.length - Number(row) - Number(column));
-    const linear = c.isConstant(0) || c.isConstant(1);
-    for (const batch of [a.slice(0, -2), b.slice(0, -2)]) {
-      for (const [i, axis] of batch.entries()) {
-        const to = rest[rest.length - batch.length + i];
-        if (axis.size !== to.size) continue;
-        c.same(axis, to);
-        if (!linear) c.unit(axis, "head");
-      }
-    }
-    if (row) {
-      c.same(a[a.length - 2], y[rest.length]);
-      if (c.isConstant(0)) c.unit(a[a.length - 2], "neuron");
-    }
-    if (column) {
-      c.same(b[b.length - 1], y[y.length - 1]);
-      if (!c.isConstant(0)) c.unit(b[b.length - 1], linear ? "neuron" : "head-dim");
-    }
-  },
-};
-
-const gemm = defineOp({
+export const gemm = defineOp({
   type: "Gemm",
   domain: "",
-  coupling: gemmCoupling,
+  coupling: { links: (c) => coupleGemm(c, floats) },
   gradient: rule((g) => {
     const grad = g.gradOf(0);
     const alpha = attr.float(g.node.float("alpha", 1));
@@ -82,19 +140,9 @@ const gemm = defineOp({
       c && g.needs(2) ? g.scale(g.unbroadcast(grad, g.dims(g.output(0)), g.dims(c)), g.node.float("beta", 1)) : null,
     ];
   }),
-  weights: (node) => {
-    const transA = node.int("transA", 0);
-    const transB = node.int("transB", 0);
-    return [
-      { input: 1, outputAxis: transB ? 0 : 1, inputAxis: transB ? 1 : 0 },
-      { input: 0, outputAxis: transA ? 1 : 0, inputAxis: transA ? 0 : 1 },
-    ];
-  },
+  weights: (node) => gemmWeights(node, floats),
   learnable: [0, 1, 2],
-  macs: ({ node, inputDims, outputDims }) => {
-    const [m, n] = outputDims(0);
-    return m * n * inputDims(0)[node.int("transA", 0) ? 0 : 1];
-  },
+  macs: (c) => productMacs(c, 0, gemmOrder(c.node)),
 });
 
 /** dA = dY B^T and dB = A^T dY over the last two axes; batch axes that were broadcast are summed. */
@@ -134,14 +182,11 @@ function matMulGradient(g: GradientContext): (Value | null)[] {
 const matMul = defineOp({
   type: "MatMul",
   domain: "",
-  coupling: matMulCoupling,
+  coupling: { links: (c) => coupleMatMul(c, floats) },
   gradient: rule(matMulGradient),
-  weights: (_, rank) => [
-    ...(rank(1) >= 2 ? [{ input: 1, outputAxis: rank(1) - 1, inputAxis: rank(1) - 2 }] : []),
-    ...(rank(0) >= 2 ? [{ input: 0, outputAxis: rank(0) - 2, inputAxis: rank(0) - 1 }] : []),
-  ],
+  weights: (_, rank) => matMulWeights(floats, rank),
   learnable: [0, 1],
-  macs: ({ inputDims, outputDims }) => outputDims(0).reduce((a, b) => a * b, 1) * (inputDims(0).at(-1) ?? 1),
+  macs: (c) => productMacs(c, 0),
 });
 
 export const linearOps = [gemm, matMul];

@@ -73,6 +73,11 @@ export const normCases: readonly OpCase[] = [
     opset: 23,
     build: (c) => c.emit("RMSNormalization", [c.float([2, 4, 3]), c.float([3], positive)]),
   },
+  {
+    op: "SimplifiedLayerNormalization",
+    name: "last axis",
+    build: (c) => c.emit("SimplifiedLayerNormalization", [c.float([2, 4, 3]), c.float([3], positive)]),
+  },
   ...[0, -1].map(
     (axis): OpCase => ({
       op: "LpNormalization",

@@ -191,6 +191,8 @@ export const normOps = [
   groupNormalization,
   normalization("LayerNormalization", fromAxis),
   normalization("RMSNormalization", fromAxis),
+  // What onnxruntime's optimizer calls an RMSNormalization that it finds; it is of the standard domain there.
+  normalization("SimplifiedLayerNormalization", fromAxis),
   statistical("LpNormalization", (c) => [c.axis(-1)]),
   statistical("LRN", () => [1]),
   statistical("MeanVarianceNormalization", (c) => {

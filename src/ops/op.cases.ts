@@ -1,11 +1,11 @@
 import { type Random, randomStream } from "../base/random.js";
-import { floatTensor, intTensor, sizeOf, Tensor } from "../base/tensor.js";
+import { floatTensor, fromNumbers, intTensor, sizeOf, Tensor } from "../base/tensor.js";
 import { Builder } from "../graph/builder.js";
 import { Model, type Value } from "../graph/ir.js";
 
 /** A small graph around one operator, for the contract suites. */
 export interface OpCase {
-  /** The operator under test. */
+  /** The operator under test, with its domain unless it is a standard one. */
   op: string;
   /** What is special about this case; unique within the operator. */
   name: string;
@@ -60,6 +60,18 @@ export class CaseBuilder extends Builder {
 
   int64(values: readonly number[], dims?: readonly number[]): Value {
     return this.constant(intTensor(values, dims));
+  }
+
+  int32(values: readonly number[], dims: readonly number[] = [values.length]): Value {
+    return this.constant(fromNumbers("int32", dims, values));
+  }
+
+  uint8(values: readonly number[], dims: readonly number[] = [values.length]): Value {
+    return this.constant(fromNumbers("uint8", dims, values));
+  }
+
+  int8(values: readonly number[], dims: readonly number[] = [values.length]): Value {
+    return this.constant(fromNumbers("int8", dims, values));
   }
 
   bool(values: readonly boolean[], dims: readonly number[] = [values.length]): Value {

@@ -1,9 +1,10 @@
 import { expect, it } from "vitest";
 import { allCases } from "./all.cases.js";
+import { nameOf } from "./define.js";
 import { allOps } from "./registry.js";
 
 it("defines every operator once", () => {
-  const keys = allOps.map((op) => `${op.domain}/${op.type}`);
+  const keys = allOps.map(nameOf);
   expect(keys.filter((key, i) => keys.indexOf(key) !== i)).toEqual([]);
 });
 

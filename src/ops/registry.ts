@@ -1,16 +1,21 @@
 import type { Node } from "../graph/ir.js";
 import { activationOps } from "./activation.js";
 import { arithmeticOps } from "./arithmetic.js";
+import { attentionOps } from "./attention.js";
 import { chooseOps } from "./choose.js";
 import { controlOps } from "./control.js";
 import { convOps } from "./conv.js";
-import type { OpDefinition } from "./define.js";
+import { nameOf, type OpDefinition } from "./define.js";
+import { einsumOps } from "./einsum.js";
+import { fusedOps } from "./fused.js";
 import { linearOps } from "./linear.js";
 import { logicOps } from "./logic.js";
+import { nbitsOps } from "./nbits.js";
 import { normOps } from "./norm.js";
 import { padOps } from "./pad.js";
 import { passOps } from "./pass.js";
 import { poolOps } from "./pool.js";
+import { quantizeOps } from "./quantize.js";
 import { recurrentOps } from "./recurrent.js";
 import { reduceOps } from "./reduce.js";
 import { resampleOps } from "./resample.js";
@@ -22,6 +27,7 @@ import { sourceOps } from "./source.js";
 /** Every operator espalier knows, in the order of the families. */
 export const allOps: readonly OpDefinition[] = [
   ...linearOps,
+  ...einsumOps,
   ...convOps,
   ...normOps,
   ...padOps,
@@ -39,11 +45,15 @@ export const allOps: readonly OpDefinition[] = [
   ...resampleOps,
   ...chooseOps,
   ...controlOps,
+  ...fusedOps,
+  ...attentionOps,
+  ...quantizeOps,
+  ...nbitsOps,
 ];
 
-const byKey = new Map(allOps.map((op) => [`${op.domain}/${op.type}`, op]));
+const byName = new Map(allOps.map((op) => [nameOf(op), op]));
 
 /** What is known about a node's operator; undefined for operators outside the registry. */
 export function opOf(node: Node): OpDefinition | undefined {
-  return byKey.get(`${node.domain}/${node.type}`);
+  return byName.get(node.operator);
 }

@@ -4,7 +4,7 @@ import { attr } from "../graph/attribute.js";
 import type { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
 import { setAttribute, setGraphOutputs, setInput } from "../graph/edit.js";
-import type { Node, Value } from "../graph/ir.js";
+import type { Attribute, Node, Value } from "../graph/ir.js";
 
 /** An axis before and after a cut. */
 export interface AxisCut {
@@ -54,7 +54,11 @@ export class RepairContext {
   }
 
   setInt(name: string, value: number): void {
-    setAttribute(this.node, name, attr.int(value));
+    this.set(name, attr.int(value));
+  }
+
+  set(name: string, value: Attribute): void {
+    setAttribute(this.node, name, value);
   }
 
   /** The elements of an integer input, corrected; the others stay what they are, also where they are computed. */

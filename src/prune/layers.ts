@@ -41,7 +41,7 @@ export function prunableLayers(graph: Graph, options: LayerOptions = {}): Prunab
   const found = findWeights(graph);
   if (found.length === 0) {
     throw new EspalierError("unsupported", "the model has no float weights to prune", {
-      hint: "Quantized models must be pruned before they are quantized.",
+      hint: "Quantized models are pruned before they are quantized, or by whole units: --granularity structured.",
     });
   }
   for (const [end, policy] of [

@@ -99,7 +99,7 @@ function layerOf(node: Node, costs: Costs | null): LayerInfo | null {
   const known = costs !== null && op !== undefined && node.graph.outer === null;
   return {
     name: node.name || (node.outputs.find((output) => output !== null)?.name ?? ""),
-    op: node.domain ? `${node.domain}.${node.type}` : node.type,
+    op: node.operator,
     dims: largest?.dims ?? null,
     parameters: held.reduce((sum, { size }) => sum + size, 0),
     nonzeros: held.reduce((sum, tensor) => sum + countNonzeros(tensor), 0),

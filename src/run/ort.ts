@@ -1,7 +1,8 @@
 import type { InferenceSession, Tensor as OrtTensor, TensorConstructor, TypedTensor } from "onnxruntime-common";
 import type { DType } from "../base/dtype.js";
-import { EspalierError, messageOf } from "../base/errors.js";
+import { EspalierError, messageOf, quoted } from "../base/errors.js";
 import { Tensor } from "../base/tensor.js";
+import { operatorName } from "../graph/ir.js";
 import type { InputInfo, Session, Tensors } from "./session.js";
 
 // What onnxruntime-node and onnxruntime-web have in common.
@@ -89,6 +90,24 @@ export function ortOptions(options: {
   };
 }
 
+// How onnxruntime says that it cannot run an operator: it knows none of that name, or has it for other hardware only.
+const unknownCustom = /\b([^\s:]*):(\w+)\(-?\d+\) is not a registered function\/op/;
+const unknownStandard = /No Op registered for (\w+) with domain_version/;
+const noKernel = /Could not find an implementation for (\w+)\(\d+\) node with name '(.*?)'/;
+
 export function loadError(who: string, cause: unknown): EspalierError {
-  return new EspalierError("runtime", `${who} does not load the model: ${messageOf(cause)}`, { cause });
+  const message = messageOf(cause);
+  const [, domain, custom] = unknownCustom.exec(message) ?? [];
+  const unknown = custom ? operatorName(domain, custom) : unknownStandard.exec(message)?.[1];
+  if (unknown) {
+    const hint = "espalier runs models with onnxruntime, without operators of other libraries. Export without it.";
+    return new EspalierError("runtime", `${who} has no operator ${unknown}, which the model uses`, { hint, cause });
+  }
+  const [, kernel, node] = noKernel.exec(message) ?? [];
+  if (kernel) {
+    const hint = "It may run on other hardware, or with other element types.";
+    const what = `${who} cannot run the operator ${kernel} of the node ${quoted(node)}`;
+    return new EspalierError("runtime", what, { hint, cause });
+  }
+  return new EspalierError("runtime", `${who} does not load the model: ${message}`, { cause });
 }

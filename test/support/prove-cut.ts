@@ -1,8 +1,12 @@
+import { expect } from "vitest";
 import { type Random, randomStream } from "../../src/base/random.js";
+import { constantOf } from "../../src/graph/constant.js";
 import type { Model } from "../../src/graph/ir.js";
 import { buildGroups, exampleSizes } from "../../src/prune/structured/build-groups.js";
+import { l1 } from "../../src/prune/structured/criteria/norm.js";
 import { cut } from "../../src/prune/structured/cut.js";
 import type { Group, Grouping } from "../../src/prune/structured/groups.js";
+import { pruneStructured } from "../../src/prune/structured/prune-structured.js";
 import { verifyCut } from "../../src/prune/structured/verify.js";
 import { nodeEngine } from "../../src/run/node.js";
 
@@ -29,6 +33,22 @@ export async function provenCuts(model: Model, seed: number): Promise<Grouping> 
   }
   return grouping;
 }
+
+/** Halves every set as the command does, proves it, and gives the model that is left. */
+export async function halved(model: Model): Promise<Model> {
+  const result = await pruneStructured(model, {
+    engine: nodeEngine,
+    criterion: l1(),
+    goal: { sparsity: 0.5 },
+    roundTo: 1,
+  });
+  expect(result.proof.chosen, "compared at the outputs").toEqual([]);
+  return result.model;
+}
+
+/** Dims of a constant by name. */
+export const dimsOf = (model: Model, name: string): readonly number[] | undefined =>
+  constantOf(model.graph.values.get(name) ?? null)?.dims;
 
 /** `unit name: groups, weights of the first one` by set. */
 export const summary = ({ sets }: Grouping) =>

@@ -4,7 +4,7 @@ import { constantOf } from "../../graph/constant.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import { assertSparsity } from "../sparsity.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
-import { sideOf } from "./members.js";
+import { sideOf } from "./side.js";
 
 export interface AllocationOptions {
   /** Share of the groups that goes. */

@@ -1,4 +1,5 @@
-import { Tensor } from "../../base/tensor.js";
+import { dtypes } from "../../base/dtype.js";
+import { fromNumbers, sizeOf, Tensor, toNumbers } from "../../base/tensor.js";
 import { Builder } from "../../graph/builder.js";
 import { cloneModel } from "../../graph/clone.js";
 import { constants } from "../../graph/constant.js";
@@ -82,7 +83,14 @@ export function takeSlices(tensor: Tensor, keep: readonly (readonly number[] | n
 }
 
 function takeAxis(tensor: Tensor, axis: number, positions: readonly number[]): Tensor {
-  const { dims, bytes, size } = tensor;
+  const { dims, dtype, bytes, size } = tensor;
+  const after = [...dims.slice(0, axis), positions.length, ...dims.slice(axis + 1)];
+  if (dtypes[dtype].bits < 8) {
+    // Several elements share a byte: they are taken apart first.
+    const taken = new Uint8Array(sizeOf(after));
+    takeRows(Uint8Array.from(toNumbers(tensor)), taken, dims[axis], sizeOf(dims.slice(axis + 1)), positions);
+    return fromNumbers(dtype, after, [...taken]);
+  }
   const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1) * (bytes.byteLength / Math.max(1, size));
   const outer = dims.slice(0, axis).reduce((a, b) => a * b, 1);
   const taken = new Uint8Array(outer * positions.length * inner);
@@ -97,7 +105,7 @@ function takeAxis(tensor: Tensor, axis: number, positions: readonly number[]): T
       positions,
     );
   else takeRows(bytes, taken, dims[axis], inner, positions);
-  return new Tensor(tensor.dtype, [...dims.slice(0, axis), positions.length, ...dims.slice(axis + 1)], () => taken);
+  return new Tensor(dtype, after, () => taken);
 }
 
 /** Of each `size` rows of `inner` elements, those at `positions`. */

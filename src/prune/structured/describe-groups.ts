@@ -1,5 +1,6 @@
 import { constantOf } from "../../graph/constant.js";
 import { allGraphs } from "../../graph/walk.js";
+import { readersOf } from "../../ops/constant-view.js";
 import { countMacs } from "../../ops/cost.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import type { Group, Grouping } from "./groups.js";
@@ -37,7 +38,7 @@ export function describeGroups(grouping: Grouping): GroupsDescription {
     let sum = 0;
     for (const { value, axis, positions } of group.slices) {
       const size = constantOf(value)?.dims[axis] ?? 1;
-      for (const node of value.uses) sum += ((macs.get(node) ?? 0) * positions.length) / size;
+      for (const { node } of readersOf(value)) sum += ((macs.get(node) ?? 0) * positions.length) / size;
     }
     return Math.round(sum);
   };

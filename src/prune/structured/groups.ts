@@ -9,6 +9,7 @@ import { opOf } from "../../ops/registry.js";
 import { type Carrier, Cells } from "./cells.js";
 import { type Factor, FactorTable } from "./factors.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
+import { sideOf } from "./side.js";
 
 /** Positions along an axis of a weight that leave together. */
 export interface Slice {
@@ -189,7 +190,8 @@ function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
   const factorsOfRoot = new Map<number, Set<Factor>>();
   const frozen: FrozenAxis[] = [];
   const freeze = (value: Value, axis: number, reason: string) => {
-    if (reason !== noUnits && isFloat(constantOf(value)?.dtype ?? "int64")) frozen.push({ value, axis, reason });
+    const weighs = isFloat(constantOf(value)?.dtype ?? "int64") || sideOf(value, axis) !== "own";
+    if (reason !== noUnits && weighs) frozen.push({ value, axis, reason });
   };
   for (const { value } of constants(model.graph)) {
     for (const [axis, of] of axes.of(value).entries()) {
@@ -247,10 +249,15 @@ function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
   }
   const sets = [...bySignature.values()].map((members) => ({
     unit: members[0].unit,
-    name: members[0].slices[0].value.name,
+    name: nameOf(members[0]),
     groups: members,
   }));
   return { groups, sets, frozen, groupOf };
+}
+
+function nameOf({ slices }: Group): string {
+  const computing = slices.find(({ value, axis }) => sideOf(value, axis) === "incoming");
+  return (computing ?? slices[0]).value.name;
 }
 
 const order: readonly UnitKind[] = ["head", "hidden", "filter", "neuron", "head-dim"];

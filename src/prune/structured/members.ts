@@ -1,14 +1,9 @@
 import { type Tensor, toFloat32 } from "../../base/tensor.js";
 import { constantOf } from "../../graph/constant.js";
 import type { Value } from "../../graph/ir.js";
-import { opOf } from "../../ops/registry.js";
-import type { Group, GroupSet, Slice } from "./groups.js";
-
-/**
- * What a weight is to the groups: `incoming` ones compute what leaves, `outgoing` ones read it, `scale` ones are those of
- * a normalization, `own` ones stand beside it otherwise, such as biases.
- */
-export type Side = "incoming" | "outgoing" | "scale" | "own";
+import { meaningOf } from "../../ops/quantized-constant.js";
+import type { Group, GroupSet } from "./groups.js";
+import { type Side, sideOf } from "./side.js";
 
 /** One axis of one weight, of which every group of a set has some positions. */
 export class Member {
@@ -21,9 +16,8 @@ export class Member {
   readonly #tensor: Tensor;
   #weights: Float32Array | null = null;
 
-  constructor(value: Value, axis: number, positions: readonly (readonly number[])[]) {
-    const tensor = constantOf(value);
-    if (!tensor) throw new Error(`'${value.name}' holds no constant`);
+  /** @param tensor what the value's elements stand for */
+  constructor(value: Value, axis: number, positions: readonly (readonly number[])[], tensor: Tensor) {
     this.#tensor = tensor;
     this.value = value;
     this.axis = axis;
@@ -81,28 +75,12 @@ export class Member {
   }
 }
 
-export function sideOf(value: Value, axis: number): Side {
-  const rank = constantOf(value)?.dims.length ?? 0;
-  for (const node of value.uses) {
-    for (const { input, outputAxis, inputAxis } of opOf(node)?.weights(node, () => rank) ?? []) {
-      if (node.inputs[input] !== value) continue;
-      if (axis === outputAxis) return "incoming";
-      if (axis === inputAxis) return "outgoing";
-    }
-    const scale = opOf(node)?.scale;
-    if (scale !== undefined && node.inputs[scale] === value) return "scale";
-  }
-  return "own";
-}
-
-/** The weights that the groups of a set have slices of. Integers, such as zero points, say nothing about importance. */
+/** The weights that the groups of a set have slices of. Integers that stand for nothing else say nothing about importance. */
 export function membersOf({ groups }: GroupSet): Member[] {
   // By the value itself: bodies of different nodes may use one name.
   const found = new Map<Value, { value: Value; axis: number; positions: (readonly number[])[] }[]>();
   for (const [i, group] of groups.entries()) {
-    for (const slice of group.slices) {
-      if (!isWeight(slice)) continue;
-      const { value, axis, positions } = slice;
+    for (const { value, axis, positions } of group.slices) {
       const members = found.get(value) ?? [];
       found.set(value, members);
       let member = members.find((each) => each.axis === axis);
@@ -113,12 +91,10 @@ export function membersOf({ groups }: GroupSet): Member[] {
       member.positions[i] = positions;
     }
   }
-  return [...found.values()].flat().map(({ value, axis, positions }) => new Member(value, axis, positions));
-}
-
-function isWeight({ value }: Slice): boolean {
-  const dtype = constantOf(value)?.dtype;
-  return dtype === "float" || dtype === "float16" || dtype === "bfloat16" || dtype === "double";
+  return [...found.values()].flat().flatMap(({ value, axis, positions }) => {
+    const tensor = meaningOf(value);
+    return tensor ? new Member(value, axis, positions, tensor) : [];
+  });
 }
 
 /** Elements that leave with a group, those of a weight that loses both rows and columns counted on each axis. */

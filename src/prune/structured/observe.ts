@@ -9,6 +9,7 @@ import { addGraphOutput, setGraphOutputs, setType } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { mainOutput } from "../../graph/main-output.js";
 import { modelBytes } from "../../onnx/write.js";
+import { readersOf } from "../../ops/constant-view.js";
 import { logitsBehind } from "../../ops/logits.js";
 import { emitGradients } from "../../passes/autodiff.js";
 import { removeDead } from "../../passes/remove-dead.js";
@@ -216,11 +217,10 @@ function placesOf(
   return grouping.sets.flatMap((set) => {
     const positions = set.groups.map((group) => along.get(group) ?? []);
     if (positions.every((each) => each.length === 0)) return [];
-    const nodes = grouping.contractions
-      .filter(({ node, input }) => node.inputs[input] === value)
-      .map(({ node }) => node);
+    const summing = grouping.contractions.filter(({ node, input }) => node.inputs[input] === value);
+    const nodes = new Set(summing.map(({ node }) => node));
     const readers = membersOf(set).filter(
-      (member) => member.side === "outgoing" && nodes.some((node) => member.value.uses.has(node)),
+      (member) => member.side === "outgoing" && [...readersOf(member.value)].some(({ node }) => nodes.has(node)),
     );
     return [{ set, value, axis, positions, readers }];
   });

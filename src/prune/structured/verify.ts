@@ -83,7 +83,7 @@ export async function verifyCut(
       compared.push(...(await compare(pairs, sides)));
     }
     for (const result of await stepBack(compared, sides)) {
-      if (!equal(result)) throw disagreement(result);
+      if (!equal(result)) throw disagreement(result, grouping);
       const { value, difference } = result;
       // Bodies of different nodes may use one name.
       if (value.producer) differences[value.name] = Math.max(difference, differences[value.name] ?? 0);
@@ -155,10 +155,22 @@ function unproven({ node, body }: Place, cause: EspalierError): EspalierError {
 
 const equal = ({ difference }: Result) => difference <= tolerance;
 
-function disagreement({ value, difference }: Result): EspalierError {
+function disagreement({ value, difference }: Result, grouping: Grouping): EspalierError {
   const what = `the cut network gives another '${value.name}' than the masked one, by ${difference}`;
   return new EspalierError("unsupported", what, {
-    hint: "This is a fault of espalier: how the axes of the network hang together was not understood.",
+    hint: multipliesIntegers(grouping)
+      ? overflow
+      : "This is a fault of espalier: how the axes of the network hang together was not understood.",
+  });
+}
+
+const overflow =
+  "On processors without VNNI, onnxruntime's sums of two products of uint8 and int8 overflow, differently after a cut. Quantize the weights to 7 bits (reduce_range), or cut on another processor.";
+
+function multipliesIntegers({ contractions, trace }: Grouping): boolean {
+  return contractions.some(({ node, input }) => {
+    const value = node.inputs[input];
+    return value && trace.has(value) && !isFloat(trace.dtype(value));
   });
 }
 

@@ -1,4 +1,5 @@
-import type { Member, Side } from "../members.js";
+import type { Member } from "../members.js";
+import type { Side } from "../side.js";
 import { defineGroupCriterion, type WeightCriterion } from "./criterion.js";
 
 /** Which weights of a group are looked at. */

@@ -1,0 +1,115 @@
+import type { Node } from "../graph/ir.js";
+import { conv } from "./conv.js";
+import { broadcasts, type Coupling } from "./coupling.js";
+import { defineOp, microsoft, noMacs, none, noWeights, withoutWeights } from "./define.js";
+import { type AxisOrder, asTheyAre, coupleMatMul, gemm, matMulWeights, productMacs } from "./linear.js";
+
+// What onnxruntime's optimizer makes of several standard operators (its page "Contrib Operator Schemas").
+
+const noRule = (type: string) => none(`${type} has no gradient rule`);
+
+const overLast = "normalizes over it";
+
+/** Y = norm(X + skip + bias) over the last axis, the skip broadcast; the other outputs are its statistics and the sum. */
+const skipNormCoupling: Coupling = {
+  links(c) {
+    const x = c.input(0);
+    const last = x[x.length - 1];
+    const follow = (axes: readonly (typeof last)[]) => {
+      for (const [i, axis] of axes.entries()) {
+        const to = x[x.length - axes.length + i];
+        if (axis.size === to.size) c.same(axis, to);
+      }
+    };
+    for (const index of c.node.inputs.keys()) if (index > 0) follow(c.input(index));
+    for (const index of c.node.outputs.keys()) follow(c.output(index));
+    c.bound(last, overLast);
+  },
+};
+
+/** Ids of words, of segments [B, S]; tables of words, positions, segments [.., H]; scale and bias; a mask; ids of positions. */
+const embedNormCoupling: Coupling = {
+  links(c) {
+    const [ids, y] = [c.input(0), c.output(0)];
+    const batch = y[0];
+    for (const axes of [ids, c.input(1), c.input(7), c.input(8), y, c.output(2)]) {
+      for (const [i, axis] of axes.entries()) {
+        if (i > 0) c.bound(axis, i === 1 ? "knows its positions" : overLast);
+        else if (axis.size === batch.size) c.same(axis, batch);
+      }
+    }
+    c.sameAll(c.output(1), [batch]);
+    for (const table of [2, 3, 4]) {
+      for (const [i, axis] of c.input(table).entries()) {
+        if (i === 0) c.bound(axis, "looks rows up in it");
+        else c.same(axis, y[2]);
+      }
+    }
+    for (const vector of [5, 6]) c.sameAll(c.input(vector), [y[2]]);
+  },
+};
+
+const normalization = (type: string, coupling: Coupling, learnable: readonly number[]) =>
+  defineOp({
+    type,
+    domain: microsoft,
+    gradient: noRule(type),
+    coupling,
+    weights: noWeights,
+    learnable,
+    macs: noMacs,
+  });
+
+/** An activation of X plus a bias, if there is one. */
+const activation = (type: string) => ({
+  ...withoutWeights(type, noRule(type), broadcasts, microsoft),
+  learnable: [1],
+});
+
+/** transBatch: [first, batch.., last] -> [batch.., first, last]; trans: the last two swapped. */
+const orderOf =
+  (node: Node, side: "A" | "B"): AxisOrder =>
+  (rank) => {
+    const order = [...asTheyAre(rank)];
+    if (rank < 2) return order;
+    if (node.int(`transBatch${side}`, 0)) order.splice(rank - 2, 0, ...order.splice(0, 1));
+    if (node.int(`trans${side}`, 0)) order.push(...order.splice(-2).reverse());
+    return order;
+  };
+
+const fusedMatMul = defineOp({
+  type: "FusedMatMul",
+  domain: microsoft,
+  gradient: noRule("FusedMatMul"),
+  coupling: {
+    links: (c) => coupleMatMul(c, { a: 0, b: 1, zeroPoint: null }, orderOf(c.node, "A"), orderOf(c.node, "B")),
+  },
+  weights: (node, rank) => matMulWeights({ a: 0, b: 1 }, rank, orderOf(node, "A"), orderOf(node, "B")),
+  learnable: [0, 1],
+  macs: (c) => productMacs(c, 0, orderOf(c.node, "A")),
+});
+
+/** activation(Conv(X, W, B) + Z). */
+const fusedConv = defineOp({
+  ...conv,
+  type: "FusedConv",
+  domain: microsoft,
+  gradient: noRule("FusedConv"),
+  coupling: {
+    ...conv.coupling,
+    links(c) {
+      conv.coupling.links(c);
+      c.sameAll(c.input(3), c.output(0));
+    },
+  },
+});
+
+export const fusedOps = [
+  normalization("SkipLayerNormalization", skipNormCoupling, [2, 3, 4]),
+  normalization("SkipSimplifiedLayerNormalization", skipNormCoupling, [2, 3]),
+  normalization("EmbedLayerNormalization", embedNormCoupling, [2, 3, 4, 5, 6]),
+  ...["BiasGelu", "FastGelu", "Gelu", "QuickGelu"].map(activation),
+  fusedMatMul,
+  defineOp({ ...gemm, type: "FusedGemm", domain: microsoft, gradient: noRule("FusedGemm") }),
+  fusedConv,
+];
