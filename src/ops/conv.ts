@@ -1,5 +1,6 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
+import { convLinear, convTransposeLinear } from "./conv-linear.js";
 import type { Coupling, CouplingContext } from "./coupling.js";
 import { defineOp, none, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -270,6 +271,7 @@ const convTranspose = defineOp({
     repair: (r) => repairGroups(r, r.output(0)[1]),
   },
   weights: () => [{ input: 1, outputAxis: 1, inputAxis: 0 }],
+  linear: convTransposeLinear,
   learnable: [1, 2],
   macs: ({ inputDims }) => product(inputDims(0)) * product(inputDims(1).slice(1)),
 });
@@ -290,6 +292,7 @@ const conv = defineOp({
     ];
   }),
   weights: () => [{ input: 1, outputAxis: 0, inputAxis: 1 }],
+  linear: convLinear,
   learnable: [1, 2],
   macs: ({ inputDims, outputDims }) => product(outputDims(0)) * product(inputDims(1).slice(1)),
 });

@@ -4,6 +4,7 @@ import { broadcastDims } from "./broadcast.js";
 import type { Coupling } from "./coupling.js";
 import { defineOp, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
+import { gemmLinear, matMulLinear } from "./linear-products.js";
 
 const swapLast = (rank: number) => {
   const perm = Array.from({ length: rank }, (_, i) => i);
@@ -90,6 +91,7 @@ const gemm = defineOp({
       { input: 0, outputAxis: transA ? 1 : 0, inputAxis: transA ? 0 : 1 },
     ];
   },
+  linear: gemmLinear,
   learnable: [0, 1, 2],
   macs: ({ node, inputDims, outputDims }) => {
     const [m, n] = outputDims(0);
@@ -140,6 +142,7 @@ const matMul = defineOp({
     ...(rank(1) >= 2 ? [{ input: 1, outputAxis: rank(1) - 1, inputAxis: rank(1) - 2 }] : []),
     ...(rank(0) >= 2 ? [{ input: 0, outputAxis: rank(0) - 2, inputAxis: rank(0) - 1 }] : []),
   ],
+  linear: matMulLinear,
   learnable: [0, 1],
   macs: ({ inputDims, outputDims }) => outputDims(0).reduce((a, b) => a * b, 1) * (inputDims(0).at(-1) ?? 1),
 });
