@@ -52,6 +52,7 @@ export { gatherStatistics, type StatisticsOptions } from "./prune/statistics.js"
 export type { Activity, ActivityStatistic } from "./prune/structured/activity.js";
 export { type Allocation, type AllocationOptions, allocate } from "./prune/structured/allocate.js";
 export { type BuildOptions, buildGroups } from "./prune/structured/build-groups.js";
+export type { CalibrationOptions } from "./prune/structured/calibration.js";
 export { activation, activationVariance, activeShare } from "./prune/structured/criteria/activation.js";
 export type { ActivityCriterion, GroupCriterion, WeightCriterion } from "./prune/structured/criteria/criterion.js";
 export { geometricMedian } from "./prune/structured/criteria/geometric-median.js";
@@ -68,6 +69,9 @@ export type { FrozenAxis, Group, Grouping, GroupSet, Slice } from "./prune/struc
 export type { Member } from "./prune/structured/members.js";
 export { type Activities, type ObserveOptions, observe } from "./prune/structured/observe.js";
 export { pruneStructured, type StructuredOptions, type StructuredResult } from "./prune/structured/prune-structured.js";
+export { recalibrate } from "./prune/structured/recalibrate.js";
+export type { SkippedLayer } from "./prune/structured/refit/consumers.js";
+export { type RefitResult, type RefittedLayer, refit } from "./prune/structured/refit/refit.js";
 export { type Remaining, remaining } from "./prune/structured/remaining.js";
 export {
   type ScoreNormalization,

@@ -1,5 +1,6 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
+import { convLinear, convTransposeLinear } from "./conv-linear.js";
 import { type ConvInputs, convMacs, coupleConv, repairConv, repairConvTranspose, transposed } from "./conv-parts.js";
 import { defineOp, none, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -238,6 +239,7 @@ const convTranspose = defineOp({
     repair: repairConvTranspose,
   },
   weights: () => [{ input: 1, outputAxis: 1, inputAxis: 0 }],
+  linear: convTransposeLinear,
   learnable: [1, 2],
   macs: ({ inputDims }) => product(inputDims(0)) * product(inputDims(1).slice(1)),
 });
@@ -258,6 +260,7 @@ export const conv = defineOp({
     ];
   }),
   weights: () => [{ input: 1, outputAxis: 0, inputAxis: 1 }],
+  linear: convLinear,
   learnable: [1, 2],
   macs: (c) => convMacs(c, floats.w),
 });

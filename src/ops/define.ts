@@ -3,6 +3,7 @@ import { type Node, operatorName, type Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import type { Coupling } from "./coupling.js";
 import type { GradientContext } from "./gradient-context.js";
+import type { LinearContext, LinearMap } from "./linear-map.js";
 
 /**
  * How the gradient passes an operator.
@@ -53,6 +54,8 @@ export interface OpDefinition {
   coupling: Coupling;
   /** Which inputs are weights, given the node's attributes; `rank` tells the rank of an input. */
   weights(node: Node, rank: (input: number) => number): readonly WeightInput[];
+  /** The node as a product of its data and its weights, by which weights can be fitted; null where it is none. */
+  linear?(context: LinearContext): LinearMap | null;
   /**
    * Inputs that training may change when they hold float constants: kernels, biases, scales; for element-wise
    * arithmetic both operands (a bias or scale written as Add or Mul). Running statistics, bounds and sizes are not.

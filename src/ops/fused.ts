@@ -95,6 +95,8 @@ const fusedConv = defineOp({
   type: "FusedConv",
   domain: microsoft,
   gradient: noRule("FusedConv"),
+  // An activation follows: what it gives is no product any more.
+  linear: undefined,
   coupling: {
     ...conv.coupling,
     links(c) {
@@ -110,6 +112,6 @@ export const fusedOps = [
   normalization("EmbedLayerNormalization", embedNormCoupling, [2, 3, 4, 5, 6]),
   ...["BiasGelu", "FastGelu", "Gelu", "QuickGelu"].map(activation),
   fusedMatMul,
-  defineOp({ ...gemm, type: "FusedGemm", domain: microsoft, gradient: noRule("FusedGemm") }),
+  defineOp({ ...gemm, type: "FusedGemm", domain: microsoft, gradient: noRule("FusedGemm"), linear: undefined }),
   fusedConv,
 ];

@@ -5,6 +5,7 @@ import { broadcastDims } from "./broadcast.js";
 import type { CouplingContext } from "./coupling.js";
 import { type CostContext, defineOp, rule, type WeightInput } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
+import { gemmLinear, matMulLinear } from "./linear-products.js";
 
 const swapLast = (rank: number) => {
   const perm = Array.from({ length: rank }, (_, i) => i);
@@ -141,6 +142,7 @@ export const gemm = defineOp({
     ];
   }),
   weights: (node) => gemmWeights(node, floats),
+  linear: gemmLinear,
   learnable: [0, 1, 2],
   macs: (c) => productMacs(c, 0, gemmOrder(c.node)),
 });
@@ -185,6 +187,7 @@ const matMul = defineOp({
   coupling: { links: (c) => coupleMatMul(c, floats) },
   gradient: rule(matMulGradient),
   weights: (_, rank) => matMulWeights(floats, rank),
+  linear: matMulLinear,
   learnable: [0, 1],
   macs: (c) => productMacs(c, 0),
 });

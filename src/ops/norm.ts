@@ -70,9 +70,12 @@ function batchStatistics(g: GradientContext, axes: Value, channels: number): [Va
   return [g.reshape(mean, [channels]), variance];
 }
 
-/** A running statistic of a node, and what a training step makes of it. */
+/** A running statistic of a node, that of the batch, and what a training step makes of both. */
 export interface RunningStatistic {
+  /** Which input of the node holds the running one. */
+  input: number;
   running: Value;
+  batch: Value;
   updated: Value;
 }
 
@@ -98,7 +101,7 @@ export function useBatchStatistics(builder: Builder, node: Node): readonly Runni
     const batch = node.outputs[index - 2] ?? builder.addOutput(node, index - 2);
     const old = builder.emit("Mul", [running, builder.scalar(momentum)]);
     const fresh = builder.emit("Mul", [batch, builder.scalar(1 - momentum)]);
-    return { running, updated: builder.emit("Add", [old, fresh]) };
+    return { input: index, running, batch, updated: builder.emit("Add", [old, fresh]) };
   });
 }
 
