@@ -1,13 +1,11 @@
 import { isFloat } from "../../base/dtype.js";
-import { quoted } from "../../base/errors.js";
 import { constantOf, constants } from "../../graph/constant.js";
 import type { Model, Value } from "../../graph/ir.js";
-
-import { type Axis, AxisTable } from "../../ops/axis.js";
-import { type Contraction, CouplingContext, type Link, noUnits, opaque, type UnitKind } from "../../ops/coupling.js";
-import { opOf } from "../../ops/registry.js";
+import type { AxisTable } from "../../ops/axis.js";
+import { type Contraction, noUnits, type UnitKind } from "../../ops/coupling.js";
 import { type Carrier, Cells } from "./cells.js";
-import { type Factor, FactorTable } from "./factors.js";
+import type { Factor, FactorTable } from "./factors.js";
+import { linkAxes } from "./link-axes.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
 
 /** Positions along an axis of a weight that leave together. */
@@ -119,40 +117,7 @@ function choosesBefore(a: Factor, b: Factor): number {
 
 /** Finds what can be taken out of a prepared model, whose shapes `trace` knows. */
 export function groupsOf(prepared: Prepared, trace: SizeTrace): Grouping {
-  const axes = new AxisTable(trace);
-  const factors = new FactorTable();
-  const picks: (Link & { kind: "pick" })[] = [];
-  const contractions: Contraction[] = [];
-  const { graph } = prepared.model;
-  for (const input of graph.inputs) {
-    for (const axis of axes.of(input)) factors.bind(axis, `${quoted(input.name)} is an input of the model`);
-  }
-  for (const output of graph.outputs) {
-    for (const axis of axes.of(output)) factors.bind(axis, `${quoted(output.name)} is an output of the model`);
-  }
-  for (const node of graph.nodes) {
-    const context = new CouplingContext(node, trace, axes);
-    const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
-    const op = opOf(node);
-    if (!op) opaque("is an operator that espalier does not know").links(context);
-    else if (!values.every((value) => trace.has(value) || !value.isRead)) opaque("was not run").links(context);
-    else op.coupling.links(context);
-    const said = new Set<Axis>();
-    for (const link of context.links) {
-      if (link.kind === "pick") {
-        picks.push(link);
-        said.add(link.from).add(link.to);
-      } else if (link.kind === "product") for (const axis of [...link.left, ...link.right]) said.add(axis);
-      else said.add(link.axis);
-      factors.add(link);
-    }
-    for (const value of values) {
-      for (const axis of axes.of(value)) {
-        if (!said.has(axis)) factors.bind(axis, `${node.label} does not say what a cut of it would mean`);
-      }
-    }
-    contractions.push(...context.contractions);
-  }
+  const { axes, factors, picks, contractions } = linkAxes(prepared.model.graph, trace);
   chooseCarriers(factors);
   const cells = new Cells(factors);
   for (const { from, to, indices } of picks) cells.pick(from, to, indices);

@@ -2,6 +2,7 @@ import { isFloat } from "../../base/dtype.js";
 import { EspalierError } from "../../base/errors.js";
 import { type Tensor, toFloat32 } from "../../base/tensor.js";
 import type { Model, Value } from "../../graph/ir.js";
+import type { Trace } from "../../graph/trace.js";
 import { readsOf, topologicalOrder } from "../../graph/walk.js";
 import { modelBytes } from "../../onnx/write.js";
 import { readsDimsOnly } from "../../ops/constancy.js";
@@ -20,37 +21,56 @@ export interface Proof {
   chosen: readonly string[];
 }
 
-/**
- * Runs the cut and the masked network on the same inputs and compares their outputs.
- *
- * A detector that sorts its boxes may list two of equal score in another order after the slightest rounding. Where an
- * output differs that depends on such a choice (an operator that makes integers or booleans of floats), what the choices
- * read is compared instead.
- * Throws `unsupported`, naming the value, when one differs by more than `tolerance`.
- */
-export async function verifyCut(
+/** What the network computes after a cut, and what it must compute. */
+export interface Comparison {
+  /** The prepared model; the copies have the names of its values. */
+  model: Model;
+  trace: Trace;
+  /** Nothing taken out, but what was removed counts as zero. */
+  masked: Model;
+  cut: Model;
+  /** What a tensor of the masked network is in the cut one. */
+  stays(value: Value, tensor: Tensor): Tensor;
+}
+
+/** As `verifyEqual`, for groups. */
+export function verifyCut(
   grouping: Grouping,
   removed: ReadonlySet<Group>,
   feeds: Tensors,
   engine: Engine,
   after: Model = cut(grouping, removed),
 ): Promise<Proof> {
-  const { graph } = grouping.model;
-  const { model: before } = gatedModel(grouping, removed);
+  const { model, trace } = grouping;
+  const stays = (value: Value, tensor: Tensor) => takeSlices(tensor, grouping.keeps(value, removed));
+  return verifyEqual({ model, trace, masked: gatedModel(grouping, removed).model, cut: after, stays }, feeds, engine);
+}
+
+/**
+ * Runs the cut and the masked network on the same inputs and compares their outputs.
+ *
+ * A detector that sorts its boxes may list two of equal score in another order after the slightest rounding. Where an
+ * output differs that depends on such a choice (an operator that makes integers or booleans of floats), what the choices
+ * read is compared instead, as far as it was not taken out.
+ * Throws `unsupported`, naming the value, when one differs by more than `tolerance`.
+ */
+export async function verifyEqual(comparison: Comparison, feeds: Tensors, engine: Engine): Promise<Proof> {
+  const { masked: before, cut: after, stays } = comparison;
   const compare = async (values: readonly Value[]) => {
     const expected = await run(before, values, feeds, engine);
     const found = await run(after, values, feeds, engine);
     return values.map((value) => {
-      const whole = expected[value.name];
-      return { value, difference: difference(found[value.name], takeSlices(whole, grouping.keeps(value, removed))) };
+      return { value, difference: difference(found[value.name], stays(value, expected[value.name])) };
     });
   };
   const equal = ({ difference }: { difference: number }) => difference <= tolerance;
-  const results = await compare(graph.outputs);
-  const { choices, depending } = choicesIn(grouping);
-  const chosen = results.filter((result) => !equal(result) && depending.has(result.value));
+  const results = await compare(comparison.model.graph.outputs);
+  const { choices, depending } = choicesIn(comparison);
+  const left = choices.filter(({ name }) => after.graph.values.has(name));
+  const byChoice = ({ value }: { value: Value }) => left.length > 0 && depending.has(value);
+  const chosen = results.filter((result) => !equal(result) && byChoice(result));
   const compared = results.filter((result) => !chosen.includes(result));
-  if (chosen.length > 0) compared.push(...(await compare(choices)));
+  if (chosen.length > 0) compared.push(...(await compare(left)));
   for (const result of compared) {
     if (equal(result)) continue;
     const what = `the cut network gives another '${result.value.name}' than the masked one, by ${result.difference}`;
@@ -65,7 +85,7 @@ export async function verifyCut(
 }
 
 /** The floats that the first choices read, and all that depends on a choice. */
-function choicesIn({ model, trace }: Grouping): { choices: Value[]; depending: ReadonlySet<Value> } {
+function choicesIn({ model, trace }: Comparison): { choices: Value[]; depending: ReadonlySet<Value> } {
   const depending = new Set<Value>();
   const choices = new Set<Value>();
   const floats = (value: Value) => trace.has(value) && isFloat(trace.dtype(value));
