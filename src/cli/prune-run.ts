@@ -139,7 +139,7 @@ export async function saveAndCompare(
   target: Target,
   { shape: shapes, seed, threads, sparse }: RunOptions,
   { path, signal }: PruneRun,
-  data: PruneData | null,
+  data: Pick<PruneData, "test"> | null,
 ): Promise<{ saved: SavedModel; comparison: FileComparison }> {
   const engines = [nodeEngine, webEngine];
   const saved = await saveModel(model, out, { ...target, sparse, shapes, seed, threads, engines, signal });

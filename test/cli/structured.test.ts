@@ -96,7 +96,7 @@ describe("prune --granularity", () => {
     [
       ["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--criterion", "movement"],
       2,
-      "judges single weights",
+      "does not judge whole units",
     ],
     [
       ["--granularity", "filter", "--sparsity", "0.5", "--max-drop", "1", "-o", "x.onnx"],
