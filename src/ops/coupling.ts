@@ -1,9 +1,9 @@
 import { EspalierError } from "../base/errors.js";
-import { constantOf } from "../graph/constant.js";
 import type { Node, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import type { Axis, AxisTable } from "./axis.js";
 import { normalizeAxis } from "./broadcast.js";
+import { sourceOf } from "./constant-view.js";
 import type { RepairContext } from "./repair.js";
 
 /**
@@ -78,8 +78,9 @@ export class CouplingContext {
     return value ? this.#axes.of(value) : [];
   }
 
+  /** Whether an input holds a constant, rearranged or not. */
   isConstant(index: number): boolean {
-    return constantOf(this.node.inputs[index] ?? null) !== null;
+    return sourceOf(this.node.inputs[index] ?? null) !== null;
   }
 
   /** The elements of an integer input where they are the same in every run, else null. */

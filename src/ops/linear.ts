@@ -41,10 +41,11 @@ const matMulCoupling: Coupling = {
     const [a, b, y] = [c.input(0), c.input(1), c.output(0)];
     const [row, column] = [a.length > 1, b.length > 1];
     const sumB = b.length - (column ? 2 : 1);
+    const linear = c.isConstant(0) || c.isConstant(1);
     c.same(a[a.length - 1], b[sumB]);
     c.sums(0, a.length - 1);
+    if (!linear) c.unit(a[a.length - 1], "head-dim");
     const rest = y.slice(0, y.length - Number(row) - Number(column));
-    const linear = c.isConstant(0) || c.isConstant(1);
     for (const batch of [a.slice(0, -2), b.slice(0, -2)]) {
       for (const [i, axis] of batch.entries()) {
         const to = rest[rest.length - batch.length + i];
