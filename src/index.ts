@@ -63,6 +63,17 @@ export { reconstruction } from "./prune/structured/criteria/reconstruction.js";
 export { normalizationScale } from "./prune/structured/criteria/scale.js";
 export { cut } from "./prune/structured/cut.js";
 export { type AxisReport, type CutReport, reportCut } from "./prune/structured/cut-report.js";
+export { cosine, l2Norm, relativeNorm } from "./prune/structured/depth/criteria.js";
+export type {
+  LayerActivityCriterion,
+  LayerCriterion,
+  LayerWeightCriterion,
+} from "./prune/structured/depth/criterion.js";
+export { type DepthKind, findLayers } from "./prune/structured/depth/find-layers.js";
+export type { LayerWeight } from "./prune/structured/depth/layer-weights.js";
+export { type PrunedLayers, type PruneLayersOptions, pruneLayers } from "./prune/structured/depth/prune-layers.js";
+export { removeLayers, verifyLayers } from "./prune/structured/depth/remove-layers.js";
+export type { Bypass, ResidualLayer } from "./prune/structured/depth/residual-layer.js";
 export { describeGroups, type GroupsDescription, type SetDescription } from "./prune/structured/describe-groups.js";
 export type { CutGoal, Limit } from "./prune/structured/goal.js";
 export type { FrozenAxis, Group, Grouping, GroupSet, Slice } from "./prune/structured/groups.js";

@@ -1,4 +1,5 @@
 import { formatCount, formatShort } from "../base/format.js";
+import type { LayerDescription } from "../prune/structured/depth/describe-layers.js";
 import type { GroupsDescription } from "../prune/structured/describe-groups.js";
 import { renderTable } from "./table.js";
 import type { Terminal } from "./terminal.js";
@@ -13,7 +14,10 @@ function some(names: readonly string[]): string {
 }
 
 /** What can be cut, what hangs together, and what is frozen, for people. */
-export function renderGroups({ sets, frozen }: GroupsDescription, terminal: Terminal): string {
+export function renderGroups(
+  { sets, frozen, layers }: GroupsDescription & { layers: readonly LayerDescription[] },
+  terminal: Terminal,
+): string {
   const strong = (text: string) => terminal.style("bold", text);
   const rows = sets.map((set) => [
     set.name,
@@ -31,6 +35,20 @@ export function renderGroups({ sets, frozen }: GroupsDescription, terminal: Term
     { title: "MACs", align: "right" as const },
     { title: "together with" },
   ];
+  const layerColumns = [
+    { title: "layer" },
+    { title: "block" },
+    { title: "attention" },
+    { title: "parameters", align: "right" as const },
+    { title: "MACs", align: "right" as const },
+  ];
+  const layerRows = layers.map(({ name, block, attention, parameters, macs }) => [
+    name,
+    String(block + 1),
+    attention ? "yes" : "",
+    formatCount(parameters),
+    formatShort(macs),
+  ]);
   const reasons = frozen.map(({ reason, axes }) => [
     reason,
     formatCount(axes.length),
@@ -42,5 +60,8 @@ export function renderGroups({ sets, frozen }: GroupsDescription, terminal: Term
     "",
     strong("What cannot, and why"),
     renderTable([{ title: "reason" }, { title: "axes", align: "right" }, { title: "of" }], reasons, { strong }),
+    ...(layers.length === 0
+      ? []
+      : ["", strong("Layers that can be bypassed"), renderTable(layerColumns, layerRows, { strong })]),
   ].join("\n");
 }

@@ -142,7 +142,7 @@ export async function saveAndCompare(
   target: Target,
   { shape: shapes, seed, threads, sparse }: RunOptions,
   { path, signal }: PruneRun,
-  data: PruneData | null,
+  data: Pick<PruneData, "test"> | null,
   runs: Shapes | undefined = shapes,
 ): Promise<{ saved: SavedModel; comparison: FileComparison }> {
   const engines = [nodeEngine, webEngine];

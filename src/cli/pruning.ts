@@ -13,6 +13,7 @@ import { oneShot } from "../prune/schedules/one-shot.js";
 import type { Selection } from "../prune/score.js";
 import { assertSparsity } from "../prune/sparsity.js";
 import { structuredCriteria } from "../prune/structured/criteria/all.js";
+import { layerCriteria } from "../prune/structured/depth/criteria.js";
 import { byteCount, number, numberIn, wholeNumber } from "./options.js";
 
 // Options of the prune command: how much goes, what goes first, and in which steps.
@@ -38,8 +39,8 @@ export const targetSizeOption = new Option(
 
 export const criterionOption = new Option(
   "--criterion <name>",
-  "what a weight is worth (default: magnitude), or a whole unit (default: l1)",
-).choices([...new Set([...allCriteria, ...structuredCriteria].map(({ name }) => name))]);
+  "what a weight is worth (default: magnitude), a whole unit (default: l1), a layer (default: cosine, without data l2)",
+).choices([...new Set([...allCriteria, ...structuredCriteria, ...layerCriteria].map(({ name }) => name))]);
 export const scopeOption = new Option(
   "--scope <name>",
   "where weights or units compete: in their layer, in all, or adapted (default: global for weights, layer for units)",

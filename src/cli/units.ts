@@ -15,12 +15,13 @@ import type { Given } from "./without-data.js";
 
 const granularities = ["weight", "structured", "neuron", "filter", "channel", "head", "head-dim", "hidden"] as const;
 export type Granularity = (typeof granularities)[number];
+const depths = ["layer", "block"] as const;
 
 export const granularityOption = new Option(
   "--granularity <kind>",
-  "single weights are set to 0; of the other kinds whole units leave the network, structured means all of them",
+  "single weights are set to 0; of the other kinds whole units, layers or blocks leave; structured is all kinds of units",
 )
-  .choices(granularities)
+  .choices([...granularities, ...depths])
   .default("weight" as const);
 export const roundToOption = new Option(
   "--round-to <number>",
@@ -102,7 +103,7 @@ export function selectionOf(options: UnitOptions) {
   if (granularity === "weight") throw new Error("single weights are not cut");
   const chosen = structuredCriteria.find(({ name }) => name === criterion);
   if (!chosen) {
-    throw new EspalierError("bad-usage", `'${criterion}' judges single weights, not whole units`, {
+    throw new EspalierError("bad-usage", `'${criterion}' does not judge whole units`, {
       who: "--criterion",
       hint: `For --granularity ${granularity} there are ${structuredCriteria.map(({ name }) => name).join(", ")}.`,
     });

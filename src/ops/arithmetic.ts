@@ -1,6 +1,6 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
-import { broadcasts } from "./coupling.js";
+import { addsInputs, broadcasts } from "./coupling.js";
 import { withoutWeights } from "./define.js";
 import { broadcastRule, elementwise, stopped } from "./elementwise.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -66,11 +66,14 @@ function extremum(type: string, sign: number) {
 
 /** Both operands of these may be learned: a bias written as Add, a scale written as Mul. */
 const affine = [
-  elementwise(
-    "Add",
-    (_, dy) => dy,
-    (_, dy) => dy,
-  ),
+  {
+    ...elementwise(
+      "Add",
+      (_, dy) => dy,
+      (_, dy) => dy,
+    ),
+    coupling: addsInputs,
+  },
   elementwise("Sub", (_, dy) => dy, { each: (_, dy) => dy, after: (g, sum) => g.neg(sum) }),
   elementwise(
     "Mul",
@@ -94,7 +97,7 @@ export const arithmeticOps = [
   withoutWeights(
     "Sum",
     broadcastRule((g) => g.gradOf(0)),
-    broadcasts,
+    addsInputs,
   ),
   withoutWeights(
     "Mean",

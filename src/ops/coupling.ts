@@ -37,6 +37,8 @@ export interface Contraction {
 export interface Coupling {
   /** Why, where all axes are bound. */
   opaque?: string;
+  /** Set where the output is the sum of the inputs. */
+  adds?: true;
   /** Says how the axes of inputs and outputs hang together. What it does not mention is bound. */
   links(context: CouplingContext): void;
   /** After a cut: corrects sizes that are written down in attributes and inputs. */
@@ -197,6 +199,9 @@ export const broadcasts: Coupling = {
     });
   },
 };
+
+/** Element by element, and the output is the sum of the inputs. */
+export const addsInputs: Coupling = { ...broadcasts, adds: true };
 
 /** Nothing can be taken out of what the operator reads or gives. */
 export function opaque(reason: string): Coupling {

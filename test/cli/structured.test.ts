@@ -5,6 +5,7 @@ import { toFloat32 } from "../../src/base/tensor.js";
 import { constantOf } from "../../src/graph/constant.js";
 import { readModel, writeModel } from "../../src/onnx/file.js";
 import { Net } from "../support/cut-model.js";
+import { ResidualNet } from "../support/residual-nets.js";
 import { temporaryFolder } from "../support/temporary-folder.js";
 import { assertBuilt, espalier } from "./run.js";
 
@@ -70,6 +71,17 @@ describe("prune --granularity", () => {
     expect(readdirSync(folder())).not.toContain("cut.onnx.checkpoint");
   });
 
+  it("cuts within heads when asked to", async () => {
+    const path = join(folder(), "attention.onnx");
+    const net = new ResidualNet(91);
+    writeModel(net.output(net.attention(net.input(["batch", 4, 32]), "a", 32)), path, {});
+    const args = ["--granularity", "head-dim", "--sparsity", "0.5", "-o", join(folder(), "small.onnx"), "--json"];
+    const { code, stdout } = await espalier(["prune", path, ...args]);
+    expect(code).toBe(0);
+    const set = { unit: "head-dim", groups: 16, removed: 8 };
+    expect(JSON.parse(stdout).sets).toMatchObject([set, set]);
+  });
+
   it("shows what would go and writes nothing", async () => {
     const { code, stdout } = await espalier([
       "prune",
@@ -96,7 +108,7 @@ describe("prune --granularity", () => {
     [
       ["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--criterion", "movement"],
       2,
-      "judges single weights",
+      "does not judge whole units",
     ],
     [
       ["--granularity", "filter", "--sparsity", "0.5", "--max-drop", "1", "-o", "x.onnx"],

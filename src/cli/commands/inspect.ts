@@ -2,6 +2,7 @@ import { formatBytes, formatCount, formatPercent, formatShort } from "../../base
 import { readModel } from "../../onnx/file.js";
 import { measureSizes, type Sizes } from "../../pack/sizes.js";
 import { buildGroups } from "../../prune/structured/build-groups.js";
+import { describeLayers } from "../../prune/structured/depth/describe-layers.js";
 import { describeGroups } from "../../prune/structured/describe-groups.js";
 import { type Inspection, inspectModel, type Port } from "../../report/inspect.js";
 import type { LayerInfo } from "../../report/layers.js";
@@ -26,7 +27,8 @@ export const inspectCommand = defineCommand((command) => {
       const terminal = new Terminal({ json });
       const model = readModel(path);
       if (groups) {
-        const description = describeGroups(await buildGroups(model, { engine: nodeEngine, shapes: shape }));
+        const grouping = await buildGroups(model, { engine: nodeEngine, shapes: shape });
+        const description = { ...describeGroups(grouping), layers: describeLayers(grouping.model, grouping.trace) };
         terminal.result({ model: path, ...description }, () => renderGroups(description, terminal));
         return;
       }

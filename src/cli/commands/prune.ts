@@ -1,6 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { defineCommand } from "../command.js";
 import { dataOption, imageFitOption, labelsOption, meanOption, scaleOption, stdOption } from "../data.js";
+import { assertFitsLayers, pruneDepth } from "../layers.js";
 import {
   collect,
   externalDataOption,
@@ -143,9 +144,16 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(seedOption)
     .addOption(threadsOption)
     .action(async (path, options) => {
-      assertFits(command, options.granularity);
-      if (options.data === undefined) assertUsable(command);
+      const { granularity } = options;
       const run = { path, signal, terminal: new Terminal(options), argv };
-      await (options.granularity === "weight" ? pruneWeights(options, run) : pruneUnits(options, run));
+      if (granularity === "layer" || granularity === "block") {
+        assertFitsLayers(command, granularity);
+        if (options.data === undefined) assertUsable(command);
+        await pruneDepth({ ...options, granularity }, run);
+        return;
+      }
+      assertFits(command, granularity);
+      if (options.data === undefined) assertUsable(command);
+      await (granularity === "weight" ? pruneWeights(options, run) : pruneUnits({ ...options, granularity }, run));
     });
 });

@@ -23,7 +23,7 @@ export interface AllocationOptions {
   /** The kinds of groups that may go. Default all. */
   units?: readonly UnitKind[];
   /**
-   * What stays of filters, neurons and hidden units is a multiple of this, as far as the layer is that large. onnxruntime
+   * What stays of filters, neurons, hidden units and dimensions of heads is a multiple of this, as far as the layer is that large. onnxruntime
    * computes in blocks of 8; 1 switches it off. Default 8.
    */
   roundTo?: number;
@@ -110,7 +110,7 @@ function structureOf({ unit, groups }: GroupSet): string {
   return [unit, ...members.sort()].join(" ");
 }
 
-const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden"];
+const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden", "head-dim"];
 
 /** How many go so that what stays is a multiple of `roundTo`, the nearest one. */
 function rounded({ unit, groups }: GroupSet, wanted: number, roundTo: number): number {

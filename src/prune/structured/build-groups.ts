@@ -2,13 +2,15 @@ import { EspalierError } from "../../base/errors.js";
 import type { Model } from "../../graph/ir.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
-import { type Grouping, groupsOf } from "./groups.js";
+import { type Grouping, groupsOf, type Wish } from "./groups.js";
 import { prepareForCuts, traceSizes } from "./prepare.js";
 
 export interface BuildOptions {
   engine: Engine;
   /** Dims of inputs whose file leaves axes free, by input. What is not given is made up. */
   shapes?: Shapes;
+  /** `head-dim`: axes that hold all heads are cut by what is within each of them. Default by whole heads. */
+  prefer?: Wish;
 }
 
 /**
@@ -17,7 +19,7 @@ export interface BuildOptions {
  * The original is left alone; `Grouping.model` is a copy at opset 21 with the same values.
  * Throws `unsupported` for models older than opset 6, `runtime` where onnxruntime refuses the made-up inputs.
  */
-export async function buildGroups(original: Model, { engine, shapes = {} }: BuildOptions): Promise<Grouping> {
+export async function buildGroups(original: Model, { engine, shapes = {}, prefer }: BuildOptions): Promise<Grouping> {
   const prepared = prepareForCuts(original);
   const { model } = prepared;
   const sizes = freeAxes(model) ? ([0, 1] as const) : ([0] as const);
@@ -34,7 +36,7 @@ export async function buildGroups(original: Model, { engine, shapes = {} }: Buil
       throw error;
     });
   });
-  return groupsOf(prepared, traced);
+  return groupsOf(prepared, traced, prefer);
 }
 
 /** How long axes are that the file leaves free, in the first example and in the second. */

@@ -1,4 +1,5 @@
 import type { Axis } from "../../ops/axis.js";
+import type { UnitKind } from "../../ops/coupling.js";
 import type { Factor, FactorTable } from "./factors.js";
 
 /** The factor of an axis that a cut goes by. */
@@ -42,6 +43,20 @@ export class Cells {
       for (let i = 0; i < factor.size; i++) this.#parent.push(first + i);
     }
     return first;
+  }
+
+  /** The kinds of units that the cells of each joined set belong to, by root. */
+  units(): Map<number, Set<UnitKind>> {
+    const units = new Map<number, Set<UnitKind>>();
+    for (const [factor, first] of this.#first) {
+      for (let i = 0; i < factor.size; i++) {
+        const root = this.root(first + i);
+        const kinds = units.get(root) ?? new Set();
+        for (const unit of factor.units) kinds.add(unit);
+        units.set(root, kinds);
+      }
+    }
+    return units;
   }
 
   root(cell: number): number {

@@ -1,13 +1,11 @@
 import { isFloat } from "../../base/dtype.js";
-import { quoted } from "../../base/errors.js";
 import { constantOf, constants } from "../../graph/constant.js";
 import type { Model, Value } from "../../graph/ir.js";
-import { allNodes } from "../../graph/walk.js";
-import { type Axis, AxisTable } from "../../ops/axis.js";
-import { type Contraction, CouplingContext, type Link, noUnits, opaque, type UnitKind } from "../../ops/coupling.js";
-import { opOf } from "../../ops/registry.js";
+import type { AxisTable } from "../../ops/axis.js";
+import { type Contraction, type Link, noUnits, type UnitKind } from "../../ops/coupling.js";
 import { type Carrier, Cells } from "./cells.js";
-import { type Factor, FactorTable } from "./factors.js";
+import type { Factor, FactorTable } from "./factors.js";
+import { linkAxes } from "./link-axes.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
 import { sideOf } from "./side.js";
 
@@ -63,6 +61,7 @@ export class Grouping {
     axes: AxisTable,
     cells: Cells,
     contractions: readonly Contraction[],
+    prefer: Wish | undefined,
   ) {
     this.model = model;
     this.copies = copies;
@@ -70,7 +69,7 @@ export class Grouping {
     this.contractions = contractions;
     this.#axes = axes;
     this.#cells = cells;
-    const found = collect(model, axes, cells);
+    const found = collect(model, axes, cells, prefer);
     this.groups = found.groups;
     this.sets = found.sets;
     this.frozen = found.frozen;
@@ -107,61 +106,51 @@ export class Grouping {
 /** The step of the carrier that a position of its axis belongs to. */
 const stepOf = ({ factor, inner }: Carrier, position: number) => Math.floor(position / inner) % factor.size;
 
-/** Which of the factors of one axis a cut goes by; the first that is named here comes first, then the larger one. */
-const preference: readonly UnitKind[] = ["head", "hidden"];
+/** Axes that hold all heads are cut by heads, unless somebody wishes for what is within each of them. */
+export type Wish = "head-dim";
 
-function choosesBefore(a: Factor, b: Factor): number {
+const wishes = (prefer: Wish | undefined, others: readonly UnitKind[]): readonly UnitKind[] =>
+  prefer ? [prefer, ...others] : others;
+
+/**
+ * Which of the factors of one axis a cut goes by: what the user wants, then heads and hidden units, then the larger one.
+ */
+function chooser(prefer: Wish | undefined): (a: Factor, b: Factor) => number {
+  const preference = wishes(prefer, ["head", "hidden"]);
   const rank = (factor: Factor) => {
     const at = preference.findIndex((unit) => factor.units.has(unit));
     return at < 0 ? preference.length : at;
   };
-  return rank(a) - rank(b) || b.size - a.size;
+  return (a, b) => rank(a) - rank(b) || b.size - a.size;
 }
 
-/** Finds what can be taken out of a prepared model, whose shapes `trace` knows. */
-export function groupsOf(prepared: Prepared, trace: SizeTrace): Grouping {
-  const axes = new AxisTable(trace);
-  const factors = new FactorTable();
-  const picks: (Link & { kind: "pick" })[] = [];
-  const contractions: Contraction[] = [];
-  const { graph } = prepared.model;
-  for (const input of graph.inputs) {
-    for (const axis of axes.of(input)) factors.bind(axis, `${quoted(input.name)} is an input of the model`);
-  }
-  for (const output of graph.outputs) {
-    for (const axis of axes.of(output)) factors.bind(axis, `${quoted(output.name)} is an output of the model`);
-  }
-  for (const node of allNodes(graph)) {
-    const context = new CouplingContext(node, trace, axes);
-    const values = [...node.inputs, ...node.outputs].filter((value) => value !== null);
-    const op = opOf(node);
-    if (!op) opaque("is an operator that espalier does not know").links(context);
-    else if (!values.every((value) => trace.has(value) || !value.isRead)) opaque("was not run").links(context);
-    else op.coupling.links(context);
-    const said = new Set<Axis>();
-    for (const link of context.links) {
-      if (link.kind === "pick") {
-        picks.push(link);
-        said.add(link.from).add(link.to);
-      } else if (link.kind === "product") for (const axis of [...link.left, ...link.right]) said.add(axis);
-      else said.add(link.axis);
-      factors.add(link);
-    }
-    for (const value of values) {
-      for (const axis of axes.of(value)) {
-        if (!said.has(axis)) factors.bind(axis, `${node.label} does not say what a cut of it would mean`);
-      }
-    }
-    contractions.push(...context.contractions);
-  }
-  chooseCarriers(factors);
+/**
+ * Finds what can be taken out of a prepared model, whose shapes `trace` knows.
+ */
+export function groupsOf(prepared: Prepared, trace: SizeTrace, prefer?: Wish): Grouping {
+  const { axes, factors, picks, contractions } = linkAxes(prepared.model.graph, trace);
+  if (prefer) spread(prefer, factors, picks);
+  chooseCarriers(factors, chooser(prefer));
   const cells = new Cells(factors);
   for (const { from, to, indices } of picks) cells.pick(from, to, indices);
-  return new Grouping(prepared, trace, axes, cells, contractions);
+  return new Grouping(prepared, trace, axes, cells, contractions, prefer);
+}
+
+/** What is picked from units of a kind, or what units are picked from, is of that kind where it is one factor. */
+function spread(unit: UnitKind, factors: FactorTable, picks: readonly (Link & { kind: "pick" })[]): void {
+  for (let changed = true; changed; ) {
+    changed = false;
+    for (const { from, to } of picks) {
+      const [a, b] = [factors.of(from), factors.of(to)];
+      if (a.length !== 1 || b.length !== 1 || a[0].units.has(unit) === b[0].units.has(unit)) continue;
+      for (const [factor] of [a, b]) factor.units.add(unit);
+      changed = true;
+    }
+  }
 }
 
 /** An axis is cut by one of its factors. */
-function chooseCarriers(factors: FactorTable): void {
+function chooseCarriers(factors: FactorTable, choosesBefore: (a: Factor, b: Factor) => number): void {
   for (const axis of factors.axes()) {
     const all = cuttable(factors.of(axis));
     const distinct = [...new Set(all)];
@@ -184,9 +173,8 @@ interface Collected {
 }
 
 /** Reads the joined cells off the weights. */
-function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
+function collect(model: Model, axes: AxisTable, cells: Cells, prefer: Wish | undefined): Collected {
   const slices = new Map<number, Slice[]>();
-  const units = new Map<number, Set<UnitKind>>();
   const factorsOfRoot = new Map<number, Set<Factor>>();
   const frozen: FrozenAxis[] = [];
   const freeze = (value: Value, axis: number, reason: string) => {
@@ -217,9 +205,6 @@ function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
         const others = slices.get(root);
         if (others) others.push(slice);
         else slices.set(root, [slice]);
-        const kinds = units.get(root) ?? new Set();
-        for (const unit of factor.units) kinds.add(unit);
-        units.set(root, kinds);
         factorsOfRoot.set(root, (factorsOfRoot.get(root) ?? new Set()).add(factor));
       }
       if ([...positions.keys()].every((root) => cells.boundReason(root) !== null)) {
@@ -227,12 +212,13 @@ function collect(model: Model, axes: AxisTable, cells: Cells): Collected {
       }
     }
   }
+  const units = cells.units();
   const groups: Group[] = [];
   const groupOf = new Map<number, Group>();
   const bySignature = new Map<string, Group[]>();
   const ids = new Map<Factor, number>();
   for (const [root, each] of slices) {
-    const unit = unitOf(units.get(root) ?? new Set());
+    const unit = unitOf(units.get(root) ?? new Set(), prefer);
     // Without a unit nothing computes it: a constant that only shapes what others compute.
     if (unit === null) continue;
     const group: Group = { id: groups.length, unit, slices: each };
@@ -260,8 +246,7 @@ function nameOf({ slices }: Group): string {
   return (computing ?? slices[0]).value.name;
 }
 
-const order: readonly UnitKind[] = ["head", "hidden", "filter", "neuron", "head-dim"];
-
-function unitOf(kinds: ReadonlySet<UnitKind>): UnitKind | null {
+function unitOf(kinds: ReadonlySet<UnitKind>, prefer: Wish | undefined): UnitKind | null {
+  const order = wishes(prefer, ["head", "hidden", "filter", "neuron", "head-dim"]);
   return order.find((unit) => kinds.has(unit)) ?? null;
 }

@@ -66,7 +66,8 @@ export async function pruneStructured(original: Model, options: StructuredOption
       hint: "Give data, or take a criterion that looks at weights, such as l1.",
     });
   }
-  const grouping = await buildGroups(original, { engine, shapes });
+  const prefer = options.units?.includes("head-dim") ? "head-dim" : undefined;
+  const grouping = await buildGroups(original, { engine, shapes, prefer });
   const context = { ...options, recovery, evaluation, seed, rounds: options.rounds ?? { count: 1, schedule: oneShot } };
   const learns = recovery && recovery.epochs + (options.fadeEpochs ?? 0) > 0;
   const teacher = learns ? await teacherFor(original, recovery, context) : null;

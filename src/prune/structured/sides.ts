@@ -10,7 +10,6 @@ import { type Border, bordersOf } from "../../ops/control.js";
 import { exampleInputs } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { takeSlices } from "./cut.js";
-import type { Group, Grouping } from "./groups.js";
 
 /** One of two networks that are compared, or a body of it as a model of its own, with what its inputs get. */
 export interface Side {
@@ -27,8 +26,8 @@ export interface Place {
 }
 
 /** The bodies of a graph that lose something or read what does. */
-export function touchedBodies(graph: Graph, grouping: Grouping, removed: ReadonlySet<Group>): Place[] {
-  const loses = (value: Value) => grouping.keeps(value, removed).some((keep) => keep !== null);
+export function touchedBodies(graph: Graph, keeps: (value: Value) => readonly (readonly number[] | null)[]): Place[] {
+  const loses = (value: Value) => keeps(value).some((keep) => keep !== null);
   const touched = (body: Graph) =>
     [...capturesOf(body)].some(loses) || [...allGraphs(body)].some((each) => [...each.values.values()].some(loses));
   return [...graph.nodes].flatMap((node) =>

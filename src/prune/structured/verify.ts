@@ -2,6 +2,7 @@ import { isFloat } from "../../base/dtype.js";
 import { EspalierError } from "../../base/errors.js";
 import { type Tensor, toFloat32 } from "../../base/tensor.js";
 import type { Graph, Model, Value } from "../../graph/ir.js";
+import type { Trace } from "../../graph/trace.js";
 import { readsOf, topologicalOrder } from "../../graph/walk.js";
 import { readsDimsOnly } from "../../ops/constancy.js";
 import type { Engine, Tensors } from "../../run/session.js";
@@ -20,6 +21,35 @@ export interface Proof {
   chosen: readonly string[];
 }
 
+/** What a network computes after a cut, and what it must compute. */
+export interface Comparison {
+  /** The prepared model; the copies have the names of its values. */
+  model: Model;
+  trace: Trace;
+  /** Nothing taken out, but what was removed counts as zero. */
+  masked: Model;
+  cut: Model;
+  /** For each axis of a value, the positions that stay in the cut network; null where all do. */
+  keeps(value: Value): readonly (readonly number[] | null)[];
+  /** What to do when they differ. */
+  hint: string;
+}
+
+/** As `verifyEqual`, for groups. */
+export function verifyCut(
+  grouping: Grouping,
+  removed: ReadonlySet<Group>,
+  feeds: Tensors,
+  engine: Engine,
+  after: Model = cut(grouping, removed),
+): Promise<Proof> {
+  const { model, trace } = grouping;
+  const keeps = (value: Value) => grouping.keeps(value, removed);
+  const hint = multipliesIntegers(grouping) ? overflow : misunderstood;
+  const { model: masked } = gatedModel(grouping, removed);
+  return verifyEqual({ model, trace, masked, cut: after, keeps, hint }, feeds, engine);
+}
+
 /**
  * Runs the cut and the masked network on the same inputs and compares their outputs.
  *
@@ -30,16 +60,11 @@ export interface Proof {
  * results of a Sigmoid come in coarse steps, since it reckons around 1.
  * A detector that sorts its boxes may list two of equal score in another order after the slightest rounding. Where an
  * output differs that depends on such a choice (an operator that makes integers or booleans of floats), what the choices
- * read is compared instead.
+ * read is compared instead, as far as it was not taken out.
  * Throws `unsupported`, naming the value, when one differs by more than `tolerance`, or the node whose body cannot run.
  */
-export async function verifyCut(
-  grouping: Grouping,
-  removed: ReadonlySet<Group>,
-  feeds: Tensors,
-  engine: Engine,
-  after: Model = cut(grouping, removed),
-): Promise<Proof> {
+export async function verifyEqual(comparison: Comparison, feeds: Tensors, engine: Engine): Promise<Proof> {
+  const { keeps, trace, hint } = comparison;
   const differences: Record<string, number> = {};
   const chosen: string[] = [];
   const compare = async (pairs: readonly Pair[], { before, now }: Sides): Promise<Result[]> => {
@@ -54,12 +79,12 @@ export async function verifyCut(
       engine,
     );
     return pairs.map(({ value }, i) => {
-      const kept = takeSlices(expected[i], grouping.keeps(value, removed));
+      const kept = takeSlices(expected[i], keeps(value));
       return { value, difference: differenceOf(found[i], kept) };
     });
   };
   const stepBack = async (results: readonly Result[], sides: Sides): Promise<readonly Result[]> => {
-    const pairs = results.map((result) => (equal(result) ? null : readsOfSame(result, sides, grouping, removed)));
+    const pairs = results.map((result) => (equal(result) ? null : readsOfSame(result, sides, comparison)));
     const reads = pairs.flatMap((each) => each ?? []);
     if (reads.length === 0) return results;
     const settled = results.filter((_, i) => !pairs[i]);
@@ -75,30 +100,34 @@ export async function verifyCut(
       })),
       sides,
     );
-    const { choices, depending } = choicesIn(graph, grouping);
-    const doubtful = results.filter((result) => !equal(result) && depending.has(result.value));
+    const { choices, depending } = choicesIn(graph, trace);
+    const left = choices.filter(({ name }) => now.model.graph.values.has(name));
+    const doubtful = results.filter((result) => !equal(result) && left.length > 0 && depending.has(result.value));
     const compared = results.filter((result) => !doubtful.includes(result));
     if (doubtful.length > 0) {
-      const pairs = choices.map((value) => ({ value, before: likeOf(before, value), now: likeOf(now, value) }));
+      const pairs = left.map((value) => ({ value, before: likeOf(before, value), now: likeOf(now, value) }));
       compared.push(...(await compare(pairs, sides)));
     }
     for (const result of await stepBack(compared, sides)) {
-      if (!equal(result)) throw disagreement(result, grouping);
       const { value, difference } = result;
+      if (!equal(result)) {
+        const what = `the cut network gives another '${value.name}' than the masked one, by ${difference}`;
+        throw new EspalierError("unsupported", what, { hint });
+      }
       // Bodies of different nodes may use one name.
       if (value.producer) differences[value.name] = Math.max(difference, differences[value.name] ?? 0);
     }
     chosen.push(...doubtful.map(({ value }) => value.name));
-    for (const place of touchedBodies(graph, grouping, removed)) {
+    for (const place of touchedBodies(graph, keeps)) {
       const [first, second] = [await enterBody(before, place, engine), await enterBody(now, place, engine)];
       await prove(place.body, { before: first, now: second }).catch((error: unknown) => {
         throw error instanceof EspalierError && error.code === "runtime" ? unproven(place, error) : error;
       });
     }
   };
-  await prove(grouping.model.graph, {
-    before: { model: gatedModel(grouping, removed).model, feeds },
-    now: { model: after, feeds },
+  await prove(comparison.model.graph, {
+    before: { model: comparison.masked, feeds },
+    now: { model: comparison.cut, feeds },
   });
   return { differences, chosen };
 }
@@ -124,15 +153,13 @@ interface Result {
 function readsOfSame(
   { value, difference }: Result,
   { before, now }: Sides,
-  grouping: Grouping,
-  removed: ReadonlySet<Group>,
+  { trace, keeps }: Comparison,
 ): Pair[] | null {
   const node = value.producer;
   const [first, second] = [before, now].map(({ model }) => model.graph.values.get(value.name)?.producer);
   if (!node || !first || !second || !Number.isFinite(difference)) return null;
-  const { trace } = grouping;
   const reads = [...readsOf(node)];
-  const loses = (each: Value) => grouping.keeps(each, removed).some((keep) => keep !== null);
+  const loses = (each: Value) => keeps(each).some((keep) => keep !== null);
   const unlike = (each: Value) => !trace.has(each) || trace.dtype(each) === "string" || loses(each);
   if (reads.length === 0 || reads.some(unlike) || node.outputs.some((each) => each && loses(each))) return null;
   const pairs = node.inputs.flatMap((input, i) => {
@@ -155,14 +182,8 @@ function unproven({ node, body }: Place, cause: EspalierError): EspalierError {
 
 const equal = ({ difference }: Result) => difference <= tolerance;
 
-function disagreement({ value, difference }: Result, grouping: Grouping): EspalierError {
-  const what = `the cut network gives another '${value.name}' than the masked one, by ${difference}`;
-  return new EspalierError("unsupported", what, {
-    hint: multipliesIntegers(grouping)
-      ? overflow
-      : "This is a fault of espalier: how the axes of the network hang together was not understood.",
-  });
-}
+export const misunderstood =
+  "This is a fault of espalier: how the axes of the network hang together was not understood.";
 
 const overflow =
   "On processors without VNNI, onnxruntime's sums of two products of uint8 and int8 overflow, differently after a cut. Quantize the weights to 7 bits (reduce_range), or cut on another processor.";
@@ -175,7 +196,7 @@ function multipliesIntegers({ contractions, trace }: Grouping): boolean {
 }
 
 /** The floats that the first choices read, and all that depends on a choice. */
-function choicesIn(graph: Graph, { trace }: Grouping): { choices: Value[]; depending: ReadonlySet<Value> } {
+function choicesIn(graph: Graph, trace: Trace): { choices: Value[]; depending: ReadonlySet<Value> } {
   const depending = new Set<Value>();
   const choices = new Set<Value>();
   const floats = (value: Value) => trace.has(value) && isFloat(trace.dtype(value));
