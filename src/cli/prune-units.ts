@@ -7,6 +7,7 @@ import { reportCut } from "../prune/structured/cut-report.js";
 import type { Group, GroupSet } from "../prune/structured/groups.js";
 import { sizeOfGroup } from "../prune/structured/members.js";
 import { pruneStructured, type StructuredResult } from "../prune/structured/prune-structured.js";
+import type { RefittedLayer } from "../prune/structured/refit/refit.js";
 import { exampleInputs, type Shapes } from "../run/example.js";
 import { nodeEngine } from "../run/node.js";
 import type { Tensors } from "../run/session.js";
@@ -46,12 +47,18 @@ export async function pruneUnits(
   if (shapes !== undefined) exampleInputs(original, { shapes, seed });
   const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
   const recovery = recoveryFor(dryRun ? { ...options, epochs: 0 } : options, data, 3);
+  const refits: RefittedLayer[] = [];
   const result = await pruneStructured(original, {
     ...selection,
     ...(dryRun && { rounds: { count: 1, schedule: oneShot } }),
     goal,
     recovery,
     fadeEpochs: dryRun ? 0 : options.fadeEpochs,
+    refit: !dryRun && options.refit,
+    onRefit({ refitted, skipped }) {
+      refits.push(...refitted);
+      for (const { name, reason } of skipped) terminal.note(`${name} keeps what the cut left it: ${reason}`);
+    },
     evaluation: dryRun ? null : (data?.judge ?? null),
     engine: nodeEngine,
     threads,
@@ -77,7 +84,7 @@ export async function pruneUnits(
   const { saved, comparison } = await saveAndCompare(result.model, out, target, options, run, data, runs);
   const { before, after } = comparison;
   const { rounds, missed, proof } = result;
-  const facts = { before, after, sets: setsOf(result), differences: proof.differences, rounds, saved };
+  const facts = { before, after, sets: setsOf(result), differences: proof.differences, rounds, refits, saved };
   terminal.result({ ...facts, missed: missed?.code ?? null }, () =>
     [renderComparison(before, after, terminal), "", renderSaved(saved)].join("\n"),
   );

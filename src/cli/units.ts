@@ -53,6 +53,11 @@ export const fadeEpochsOption = new Option(
   "of training before each cut, in which the units that will leave fade away (default: 0)",
 ).argParser(wholeNumber(0, 1e6));
 
+export const refitOption = new Option(
+  "--refit",
+  "after each cut fit the layers that lost inputs to what they gave before, without labels, before training",
+);
+
 const factors: Readonly<Record<string, number>> = { "": 1, k: 1e3, m: 1e6, g: 1e9 };
 
 /** "50%" -> half of it, "1.2M" -> 1,200,000. */
@@ -92,6 +97,7 @@ export interface UnitOptions {
   schedule?: string;
   rounds?: number;
   fadeEpochs?: number;
+  refit?: true;
   sparse?: boolean;
   externalData?: boolean;
   out?: string;

@@ -6,6 +6,7 @@ const needData = new Set([
   ...[
     "epochs",
     "fadeEpochs",
+    "refit",
     "batch",
     "rate",
     "rateSchedule",

@@ -61,8 +61,9 @@ export function coupleMatMul(
   const sumB = b.length - (column ? 2 : 1);
   c.same(a[a.length - 1], b[sumB]);
   c.sums(inputs.a, orderA(a.length)[a.length - 1], inputs.zeroPoint);
-  const rest = y.slice(0, y.length - Number(row) - Number(column));
   const linear = c.isConstant(inputs.a) || c.isConstant(inputs.b);
+  if (!linear) c.unit(a[a.length - 1], "head-dim");
+  const rest = y.slice(0, y.length - Number(row) - Number(column));
   for (const batch of [a.slice(0, -2), b.slice(0, -2)]) {
     for (const [i, axis] of batch.entries()) {
       const to = rest[rest.length - batch.length + i];

@@ -53,6 +53,7 @@ import {
   maxRatioOption,
   normalizationOption,
   reductionOption,
+  refitOption,
   roundToOption,
   targetMacsOption,
   targetParametersOption,
@@ -109,6 +110,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(clipOption)
     .addOption(batchNormOption)
     .option("--freeze <glob>", "tensors that keep their values and are not pruned; may be repeated", collect)
+    .addOption(refitOption)
     .addOption(fadeEpochsOption)
     .option(
       "--teacher <share>",

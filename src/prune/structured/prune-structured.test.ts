@@ -20,6 +20,7 @@ import { normalizationScale } from "./criteria/scale.js";
 import { reportCut } from "./cut-report.js";
 import { membersOf } from "./members.js";
 import { pruneStructured, type StructuredOptions } from "./prune-structured.js";
+import type { RefitResult } from "./refit/refit.js";
 
 const trained = await trainedModel();
 const folder = temporaryFolder();
@@ -115,6 +116,25 @@ describe("cuts in rounds", () => {
     expect(norm(faded, true)).toBeLessThan(0.02 * norm(alone, true));
     expect(norm(faded, false)).toBeGreaterThan(0.3 * norm(alone, false));
     expect(faded.after?.loss).toBeLessThan((alone.after?.loss ?? 0) / 2);
+  });
+
+  it("fit what lost inputs to what it gave before, on examples without labels", async () => {
+    const data = { ...train, labelKind: null };
+    const own = { ...options, recovery: { ...recovery, data, epochs: 0 } };
+    const alone = await pruneStructured(trained, own);
+    const fits: string[][] = [];
+    const onRefit = ({ refitted }: RefitResult) => fits.push(refitted.map(({ name }) => name));
+    const fitted = await pruneStructured(trained, { ...own, refit: true, onRefit });
+    expect(fits).toEqual([
+      ["fc1.weight", "fc2.weight"],
+      ["fc1.weight", "fc2.weight"],
+    ]);
+    expect(reportCut(fitted.grouping, fitted.removed).tensors["conv.weight"]).toEqual(
+      reportCut(alone.grouping, alone.removed).tensors["conv.weight"],
+    );
+    expect(fitted.after?.loss).toBeLessThan(0.8 * (alone.after?.loss ?? 0));
+    const again = await pruneStructured(trained, { ...own, refit: true });
+    expect(modelBytes(again.model)).toEqual(modelBytes(fitted.model));
   });
 
   it("give the last good weights when training explodes", async () => {

@@ -15,8 +15,11 @@ import type { PhaseEpoch, PhaseStep } from "../work.js";
 import { type Allocation, type AllocationOptions, allocate } from "./allocate.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut, takeSlices } from "./cut.js";
+import { gatedModel } from "./gates.js";
 import type { Group, Grouping } from "./groups.js";
 import { observe } from "./observe.js";
+import { recalibrate } from "./recalibrate.js";
+import { type RefitResult, refit } from "./refit/refit.js";
 import { type ScoreOptions, scoreGroups } from "./score.js";
 import { takeBack } from "./take-back.js";
 import { type Proof, verifyCut } from "./verify.js";
@@ -33,6 +36,12 @@ export interface ThinningOptions
   recovery: RecoveryOptions | null;
   /** Before each cut the units that will leave fade away over so many epochs of training. Default 0: they do not. */
   fadeEpochs?: number;
+  /**
+   * After each cut, and before training, the layers that lost inputs are fitted to what they gave before, and
+   * BatchNormalization takes its statistics anew. Labels are not looked at. Default false.
+   */
+  refit?: boolean;
+  onRefit?(result: RefitResult): void;
   onStep?(step: PhaseStep): void;
   onEpoch?(epoch: PhaseEpoch): void;
 }
@@ -128,11 +137,12 @@ export class Thinning {
       const at = rounds.schedule.sparsityAt(round / rounds.count, from.now, from.end);
       this.#allocation = this.#choose(target, at, scores);
       await this.#fade(this.#allocation.removed, `${name}-fade-${round}`);
+      const before = this.#removed;
       this.#removed = this.#allocation.removed;
       const model = this.model();
       const { engine } = this.#options;
       this.#proof = await verifyCut(this.grouping, this.#removed, this.#example, engine, model);
-      evaluation = await this.#train(model, `${name}-round-${round}`);
+      evaluation = await this.#train(await this.#refit(model, before), `${name}-round-${round}`);
     }
     return evaluation ?? this.evaluate();
   }
@@ -170,6 +180,21 @@ export class Thinning {
     const looking = { ...this.#options, data, batchSize };
     const activities = await observe(this.grouping, this.#removed, criterion.statistics, looking);
     return scoreGroups(this.grouping, { ...this.#options, activities }, this.#removed);
+  }
+
+  /** @param removed what was gone before the cut */
+  async #refit(model: Model, removed: ReadonlySet<Group>): Promise<Model> {
+    const { recovery, refit: wanted = false, engine, threads, seed, signal, onRefit } = this.#options;
+    if (!wanted || !recovery || this.#removed.size === removed.size) return model;
+    const { data, batchSize } = recovery;
+    const options = { engine, threads, batchSize, seed, signal };
+    const { model: before } = gatedModel(this.grouping, removed);
+    const cutNetwork = { grouping: this.grouping, removed: this.#removed, model, before };
+    const fitted = await refit(cutNetwork, data, options);
+    onRefit?.(fitted);
+    const result = await recalibrate(fitted.model, data, options);
+    takeBack(this.grouping, this.#removed, result);
+    return result;
   }
 
   /** Trains the network as it is, while the groups that are about to leave fade away. */

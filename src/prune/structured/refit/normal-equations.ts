@@ -110,7 +110,7 @@ function passModel(
   consumers: readonly Consumer[],
   rowsPerBatch: (consumer: Consumer) => number,
 ): { bytes: Uint8Array; ends: Ends[] } {
-  const { model, values } = cloneModel(original);
+  const { model } = cloneModel(original);
   const { graph } = model;
   const b = new Builder(graph, "refit/");
   const copies = new Map<Value, Value>();
@@ -118,6 +118,7 @@ function passModel(
     const same = graph.values.get(input.name);
     if (same) copies.set(input, same);
   }
+  const targets = new Map(consumers.map(({ target }) => [target, graph.values.get(target.name)]));
   const rename = (name: string) => freshName(graph, `cut/${name}`);
   copyContents(cut.graph, graph, copies, { value: rename, node: rename });
   setGraphOutputs(graph, []);
@@ -125,7 +126,7 @@ function passModel(
     const [data, output, target] = [
       copies.get(consumer.data),
       copies.get(consumer.output),
-      values.get(consumer.target),
+      targets.get(consumer.target),
     ];
     if (!data || !output || !target) throw new Error(`a value around '${consumer.name}' was not copied`);
     return emitEquations(b, consumer, rowsPerBatch(consumer), data, output, target);

@@ -7,7 +7,7 @@ import { setConstant } from "../../../graph/edit.js";
 import type { Model, Value } from "../../../graph/ir.js";
 import { inferTrace } from "../../../run/infer.js";
 import { type CalibrationOptions, calibrationOf } from "../calibration.js";
-import type { StructuredResult } from "../prune-structured.js";
+import type { Group, Grouping } from "../groups.js";
 import { type Consumer, findConsumers, passesOf, type SkippedLayer } from "./consumers.js";
 import { fitChange } from "./fit-change.js";
 import { gatherNormalEquations, type NormalEquations } from "./normal-equations.js";
@@ -24,6 +24,15 @@ export interface RefittedLayer {
    */
   before: number;
   after: number;
+}
+
+/** A cut network, and what it is fitted to. */
+export interface RefitSource {
+  grouping: Grouping;
+  removed: ReadonlySet<Group>;
+  model: Model;
+  /** The network before the cut, with the names of the grouping's model. Default: that model. */
+  before?: Model;
 }
 
 export interface RefitResult {
@@ -56,11 +65,7 @@ const mostElements = 4609 ** 2;
  * Throws `bad-data` for data that do not fit the model or lead to infinite values, `unsupported` when no layer can be
  * refitted, `interrupted` when the user stops.
  */
-export async function refit(
-  result: Pick<StructuredResult, "grouping" | "removed" | "model">,
-  data: Dataset,
-  options: CalibrationOptions,
-): Promise<RefitResult> {
+export async function refit(result: RefitSource, data: Dataset, options: CalibrationOptions): Promise<RefitResult> {
   const { model } = cloneModel(result.model);
   const calibration = calibrationOf(model, data, options);
   const trace = await inferTrace(model, await calibration.example(), options.engine);
@@ -85,7 +90,7 @@ export async function refit(
   const passes = passesOf(solvable, (set, next) => elements(...set, next) <= mostElements);
   const refitted: RefittedLayer[] = [];
   for (const consumers of passes) {
-    const networks = { original: result.grouping.model, model, calibration };
+    const networks = { original: result.before ?? result.grouping.model, model, calibration };
     const equations = await gatherNormalEquations(networks, consumers, rowsPerBatch, options);
     for (const [consumer, sums] of equations) {
       const { before, after } = solve(consumer, sums, rowsOf(consumer));
