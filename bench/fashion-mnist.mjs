@@ -4,12 +4,11 @@
 //   npm run build && node bench/fashion-mnist.mjs [--network NAME] [--recipe NAME] [--sparsity 0.98] [--seeds 1,2,3]
 //
 // Everything takes about 40 minutes on two cores.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { espalier, show } from "./command-line.mjs";
 
 const names = ["lenet-300-100", "lenet-5"];
 const data = ["--data", "fashion-mnist", "--mean", "0.286", "--std", "0.353"];
@@ -38,22 +37,6 @@ const { values: wanted } = parseArgs({
   },
 });
 const seeds = wanted.seeds.split(",");
-
-const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-function espalier(...args) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, "--quiet", "--json"], {
-    encoding: "utf8",
-    maxBuffer: 2 ** 28,
-  });
-  if (status !== 0) throw new Error(`espalier ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return JSON.parse(stdout);
-}
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-const show = (accuracies) => {
-  const points = accuracies.map((accuracy) => 100 * accuracy);
-  return `${median(points).toFixed(2)} (${Math.min(...points).toFixed(2)} to ${Math.max(...points).toFixed(2)})`;
-};
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-fashion-mnist-"));
 const rows = [];

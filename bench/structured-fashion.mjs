@@ -7,14 +7,13 @@
 // - resnet-20: half of the MACs leave in rounds;
 // - criteria: half of every layer of lenet-5 by each criterion, at once, then two epochs of training; with PYTHON set,
 //   beside Torch-Pruning on the same trained networks and the same data, with the same training.
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { cacheFolder, holdsFashionMnist, knownFolders } from "../dist/data/fashion-mnist.js";
 import { structuredCriteria } from "../dist/prune/structured/criteria/all.js";
+import { espalier, show } from "./command-line.mjs";
 import { startPeer } from "./peers/peer.mjs";
 
 const { values: wanted } = parseArgs({
@@ -51,21 +50,6 @@ async function fashionMnist() {
   throw new Error("no copy of Fashion-MNIST: run the lenet-5 part first");
 }
 
-const main = fileURLToPath(new URL("../dist/cli/main.js", import.meta.url));
-function espalier(...args) {
-  const { status, stdout, stderr } = spawnSync(process.execPath, [main, ...args, "--quiet", "--json"], {
-    encoding: "utf8",
-    maxBuffer: 2 ** 28,
-  });
-  if (status !== 0) throw new Error(`espalier ${args.join(" ")} ended with ${status}: ${stderr}`);
-  return JSON.parse(stdout);
-}
-
-const median = (numbers) => numbers.toSorted((a, b) => a - b)[numbers.length >> 1];
-const show = (accuracies) => {
-  const points = accuracies.map((accuracy) => 100 * accuracy);
-  return `${median(points).toFixed(2)} (${Math.min(...points).toFixed(2)} to ${Math.max(...points).toFixed(2)})`;
-};
 const print = (rows) => {
   for (const row of rows) console.log(`| ${row.join(" | ")} |`);
   console.log("");

@@ -78,7 +78,7 @@ export { describeGroups, type GroupsDescription, type SetDescription } from "./p
 export type { CutGoal, Limit } from "./prune/structured/goal.js";
 export type { FrozenAxis, Group, Grouping, GroupSet, Slice } from "./prune/structured/groups.js";
 export type { Member } from "./prune/structured/members.js";
-export { type Activities, type ObserveOptions, observe } from "./prune/structured/observe.js";
+export { type Activities, observe } from "./prune/structured/observe.js";
 export { pruneStructured, type StructuredOptions, type StructuredResult } from "./prune/structured/prune-structured.js";
 export { recalibrate } from "./prune/structured/recalibrate.js";
 export type { SkippedLayer } from "./prune/structured/refit/consumers.js";

@@ -1,3 +1,4 @@
+import { EspalierError } from "../base/errors.js";
 import { writeFileAtomic } from "../base/files.js";
 import { formatCount, formatPercent } from "../base/format.js";
 import { readModel } from "../onnx/file.js";
@@ -41,6 +42,12 @@ export async function pruneUnits(
   const out = dryRun ? null : required(options.out, ", or --dry-run");
   const goal = cutGoalFor(options);
   optimizerFor(options);
+  if (dryRun && "maxDrop" in goal) {
+    throw new EspalierError("bad-usage", "what a drop of accuracy allows shows only when it is tried", {
+      who: "--dry-run",
+      hint: "Give --sparsity or another target.",
+    });
+  }
   const original = readModel(path);
   const target = targetFor(path, original, options);
   const checkpoints = out === null ? undefined : checkpointsFor(out, options);
@@ -74,6 +81,7 @@ export async function pruneUnits(
   });
   for (const { name } of result.undone) terminal.note(`${name} stays whole: rounding would undo the cut`);
   for (const { name } of result.unjudged) terminal.note(`${name} stays whole: the criterion says nothing of it`);
+  if (result.removed.size === 0) terminal.note("nothing was taken out: the options leave every layer whole");
   const cut = reportCut(result.grouping, result.removed);
   if (report !== undefined) writeFileAtomic(report, [Buffer.from(`${JSON.stringify(cut)}\n`)], { force });
   if (out === null) {

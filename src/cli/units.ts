@@ -180,6 +180,7 @@ const forUnits = [
   "reduction",
   "normalization",
   "fadeEpochs",
+  "refit",
 ];
 
 /** Throws `bad-usage` for an option that was given and says nothing about this kind of pruning. */

@@ -60,6 +60,8 @@ export async function searchDrop<State>(
     const kept = accuracy !== null && accuracy >= lowest;
     onRound({ round, sparsity, accuracy, loss: evaluation?.loss ?? null, bytes: null, kept });
     const result = { state: work.state, evaluation, accuracy: accuracy ?? -1, sparsity };
+    // More cannot go.
+    if (kept && held && sparsity <= held.sparsity) break;
     if (kept) {
       held = result;
       heldDensity = density;

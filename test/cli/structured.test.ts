@@ -135,6 +135,8 @@ describe("prune --granularity", () => {
       "--round-to: says nothing about --granularity weight",
     ],
     [["--sparsity", "0.5"], 2, "it is not said where to write"],
+    [["--sparsity", "0.5", "-o", "x.onnx", "--refit"], 2, "--refit: says nothing about --granularity weight"],
+    [["--granularity", "filter", "--max-drop", "1", "--dry-run"], 2, "shows only when it is tried"],
   ])("refuses %j", async (args, expected, message) => {
     const { code, stderr } = await espalier(["prune", network(), ...args]);
     expect(stderr).toContain(message);

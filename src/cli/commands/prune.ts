@@ -64,7 +64,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
   command
     .argument("<model>", "ONNX file")
     .addOption(new Option("-o, --out <file>", "ONNX file to write"))
-    .option("--dry-run", "show which units would go, write nothing")
+    .option("--dry-run", "show which units would go, write no model")
     .addOption(dataOption)
     .optionsGroup("How much goes, one of:")
     .addOption(sparsityOption)

@@ -45,6 +45,32 @@ describe("allocation", () => {
     expect(undone.map(({ name }) => name[0])).toEqual(["a"]);
   });
 
+  it("takes no more than the given share when it rounds", async () => {
+    // 20 neurons: 30 % is 6, 16 would stay at 4; of 32 9 may go, 24 stay.
+    expect(await counts({ sparsity: 0.5, maxSparsity: 0.3 })).toEqual({ a: 8, b: 4, c: 1 });
+    expect(await counts({ sparsity: 0.5, maxSparsity: 0.1 })).toEqual({ a: 0, b: 0, c: 0 });
+  });
+
+  it("rounds channels, of which a unit may have several", async () => {
+    const net = new Net(72);
+    const grouped = net.conv(net.conv(net.input(["n", 3, 4, 4]), "a", 3, 32), "b", 32, 32, { group: 4 });
+    const grouping = await buildGroups(net.output(net.conv(grouped, "c", 32, 3)), { engine: nodeEngine });
+    const scores = new Map(grouping.groups.map((group) => [group, group.id]));
+    const { removed, undone } = allocate(grouping, scores, { sparsity: 0.3 });
+    const after = grouping.sets.map(({ groups }) => {
+      const stay = groups.filter((group) => !removed.has(group));
+      return stay.reduce((sum, { slices }) => sum + slices[0].positions.length, 0);
+    });
+    expect(undone).toEqual([]);
+    expect(after.map((channels) => channels % 8)).toEqual(after.map(() => 0));
+    expect(after.every((channels) => channels < 32)).toBe(true);
+  });
+
+  it("refuses multiples and shares that are none", async () => {
+    await expect(counts({ sparsity: 0.5, roundTo: 0 })).rejects.toThrow(/multiples of 0/);
+    await expect(counts({ sparsity: 0.5, maxSparsity: -1 })).rejects.toThrow(/at most a share of -1/);
+  });
+
   it("never empties a set", async () => {
     expect(await counts({ sparsity: 0.99, roundTo: 1 })).toEqual({ a: 31, b: 19, c: 5 });
   });

@@ -22,6 +22,8 @@ export interface AllocationOptions {
   maxSparsity?: number;
   /** The kinds of groups that may go. Default all. */
   units?: readonly UnitKind[];
+  /** Names of tensors of which nothing goes, on any axis. */
+  frozen?(name: string): boolean;
   /**
    * What stays of filters, neurons, hidden units and dimensions of heads is a multiple of this, as far as the layer is that large. onnxruntime
    * computes in blocks of 8; 1 switches it off. Default 8.
@@ -49,13 +51,19 @@ export function allocate(
   options: AllocationOptions,
   gone: ReadonlySet<Group> = new Set(),
 ): Allocation {
-  const { sparsity, scope = "uniform", sparsities = {}, maxSparsity = 1, units, roundTo = 8 } = options;
+  const { sparsity, scope = "uniform", sparsities = {}, maxSparsity = 1, units, frozen, roundTo = 8 } = options;
   assertSparsity(sparsity);
+  if (!(Number.isInteger(roundTo) && roundTo >= 1 && maxSparsity >= 0 && maxSparsity <= 1)) {
+    throw new EspalierError("bad-usage", `multiples of ${roundTo}, and at most a share of ${maxSparsity}`, {
+      hint: "Give a whole number from 1, and a share between 0 and 1.",
+    });
+  }
   const rated = Object.entries(sparsities).map(([pattern, share]) => {
     assertSparsity(share, `layers ${quoted(pattern)}`);
     return { share, fits: fitting(grouping.sets, pattern) };
   });
-  const chosen = grouping.sets.filter((set) => !units || units.includes(set.unit));
+  const whole = ({ groups }: GroupSet) => groups[0].slices.some(({ value }) => frozen?.(value.name));
+  const chosen = grouping.sets.filter((set) => (!units || units.includes(set.unit)) && !whole(set));
   if (chosen.length === 0) throw nothingToCut(grouping, units);
   const sets = chosen.filter(({ groups }) => groups.some((group) => scores.has(group)));
   const scoreOf = (group: Group) => scores.get(group) ?? 0;
@@ -97,7 +105,7 @@ export function allocate(
   for (const set of sets) {
     const before = goneOf(set);
     const wanted = Math.max(before, Math.min(Math.floor((counts.get(set) ?? 0) + 1e-9), most(set)));
-    const count = Math.max(before, rounded(set, wanted, roundTo));
+    const count = Math.max(before, rounded(set, wanted, roundTo, most(set)));
     if (wanted > 0 && count === 0) undone.push(set);
     for (const group of ascending(set.groups).slice(0, count - before)) removed.add(group);
   }
@@ -112,13 +120,24 @@ function structureOf({ unit, groups }: GroupSet): string {
 
 const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden", "head-dim"];
 
-/** How many go so that what stays is a multiple of `roundTo`, the nearest one. */
-function rounded({ unit, groups }: GroupSet, wanted: number, roundTo: number): number {
-  const positions = groups[0].slices[0].positions.length;
-  if (!inBlocks.includes(unit) || roundTo === 1 || positions % roundTo === 0 || wanted === 0) return wanted;
-  const stays = groups.length - wanted;
-  const nearest = Math.max(roundTo, Math.round(stays / roundTo) * roundTo);
-  return groups.length < roundTo ? wanted : Math.max(0, groups.length - nearest);
+/**
+ * How many go so that what stays of the layer's channels is a multiple of `roundTo`, the nearest one at which no more
+ * than `most` go. A unit of a grouped Conv is several channels: of 4 each, 2 make 8.
+ */
+function rounded({ unit, groups }: GroupSet, wanted: number, roundTo: number, most: number): number {
+  if (!inBlocks.includes(unit) || wanted === 0) return wanted;
+  const computing = groups[0].slices.find(({ value, axis }) => sideOf(value, axis) === "incoming");
+  // Of a hidden unit there are all gates, in one weight.
+  const channels = unit === "hidden" ? 1 : (computing ?? groups[0].slices[0]).positions.length;
+  const step = roundTo / greatestDivisor(roundTo, channels);
+  if (step === 1 || groups.length < step) return wanted;
+  const nearest = Math.max(step, Math.round((groups.length - wanted) / step) * step);
+  const stays = groups.length - nearest > most ? nearest + step : nearest;
+  return Math.max(0, groups.length - stays);
+}
+
+function greatestDivisor(a: number, b: number): number {
+  return b === 0 ? a : greatestDivisor(b, a % b);
 }
 
 function fitting(sets: readonly GroupSet[], pattern: string): ReadonlySet<GroupSet> {
@@ -141,6 +160,11 @@ function nothingToCut({ sets, frozen }: Grouping, units: readonly UnitKind[] | u
     ? `there is no ${units.join(" or ")} in the model that can be cut`
     : "nothing in the model can be cut";
   const present = [...new Set(sets.map(({ unit }) => unit))];
-  const hint = present.length > 0 ? `It has ${present.join(", ")}.` : `The reasons: ${reasons.join("; ")}.`;
+  const hint =
+    present.length > 0
+      ? `It has ${present.join(", ")}.`
+      : reasons.length > 0
+        ? `The reasons: ${reasons.join("; ")}.`
+        : "It holds no weights.";
   return new EspalierError("unsupported", what, { hint });
 }

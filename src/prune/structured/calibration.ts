@@ -11,11 +11,13 @@ export interface CalibrationOptions {
   threads?: number;
   /** Examples a run; fewer where the data have fewer. A model whose batch axis is fixed uses its own number. Default 64. */
   batchSize?: number;
-  /** At most so many batches are looked at in a pass. Default 32. */
+  /** At most so many batches are looked at in a pass. Default: 2,048 examples. */
   batchCount?: number;
   /** Of the choice of examples, and of positions in them. */
   seed: number;
   signal?: AbortSignal;
+  /** Names of tensors that keep their values. */
+  frozen?(name: string): boolean;
 }
 
 /** The same whole batches of unlabelled examples in every pass, as a model takes them. */
@@ -31,12 +33,9 @@ export interface Calibration {
  * that are no whole numbers from 1; the batches throw `interrupted` when the user stops.
  */
 export function calibrationOf(model: Model, data: Dataset, options: CalibrationOptions): Calibration {
-  const { batchSize = 64, batchCount = 32, seed, signal } = options;
+  const { batchSize = 64, seed, signal } = options;
   const inputs = model.graph.requiredInputs;
   checkInputs(inputs, data);
-  if (!Number.isInteger(batchCount) || batchCount < 1) {
-    throw new EspalierError("bad-usage", `${batchCount} batches`, { hint: "Give a whole number from 1." });
-  }
   const declared = inputs[0]?.type?.dims?.[0];
   const fixed = typeof declared === "number" && declared > 0 ? declared : null;
   if (fixed !== null && data.size < fixed) {
@@ -46,6 +45,10 @@ export function calibrationOf(model: Model, data: Dataset, options: CalibrationO
     });
   }
   const size = fixed ?? Math.min(batchSize, data.size);
+  const { batchCount = Math.ceil(2048 / size) } = options;
+  if (!Number.isInteger(batchCount) || batchCount < 1) {
+    throw new EspalierError("bad-usage", `${batchCount} batches`, { hint: "Give a whole number from 1." });
+  }
   const count = Math.min(batchCount, Math.floor(data.size / size));
   const feedsOf = (tensors: readonly Tensors[string][]): Tensors =>
     Object.fromEntries(inputs.map(({ name }, i) => [name, tensors[i]]));

@@ -1,6 +1,6 @@
 import { EspalierError } from "../../base/errors.js";
+import type { Trace } from "../../graph/trace.js";
 import { type StoringOptions, writtenBytes } from "../../onnx/file.js";
-import { macsOf } from "../../ops/cost.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import { inferTrace } from "../../run/infer.js";
 import type { Engine } from "../../run/session.js";
@@ -43,13 +43,15 @@ export async function targetFor(
     return { limit: Math.floor(limit), measure: (removed) => remaining(grouping, removed).parameters };
   }
   if ("macs" in goal) {
-    // The run that was traced has batches of 2, and sizes of its own where the file leaves them free.
-    const usual = await macsOfOne(grouping, engine, shapes);
-    const measure: CutTarget & { limit: number } = {
-      limit: Math.floor(shareOf(goal.macs, usual) * usual),
-      measure: (removed) => (remaining(grouping, removed).macs / whole.macs) * usual,
-    };
-    return measure;
+    const trace = await usualTrace(grouping, engine, shapes);
+    const { macs } = remaining(grouping, new Set(), trace);
+    if (macs === 0) {
+      throw new EspalierError("unsupported", "no multiply-accumulates are counted in this model", {
+        hint: "What lies in bodies of If, Loop and Scan is not. Give a target of parameters, or a sparsity.",
+      });
+    }
+    const limit = Math.floor(shareOf(goal.macs, macs) * macs);
+    return { limit, measure: (removed) => remaining(grouping, removed, trace).macs };
   }
   const { targetSize, ...storing } = goal;
   return { limit: targetSize, measure: (removed) => writtenBytes(cut(grouping, removed), storing) };
@@ -63,9 +65,13 @@ function shareOf(limit: Limit, whole: number): number {
   });
 }
 
-async function macsOfOne({ model }: Grouping, engine: Engine, shapes?: Shapes): Promise<number> {
-  const trace = await inferTrace(model, exampleInputs(model, { shapes }), engine);
-  let macs = 0;
-  for (const node of model.graph.nodes) macs += macsOf(node, trace);
-  return macs;
+/**
+ * A run with a batch of 1, and 1 for all that the file leaves free, as models are measured; the run by which the groups
+ * were found where the model refuses that.
+ */
+async function usualTrace({ model, trace }: Grouping, engine: Engine, shapes?: Shapes): Promise<Trace> {
+  return inferTrace(model, exampleInputs(model, { shapes }), engine).catch((error: unknown) => {
+    if (error instanceof EspalierError && error.code === "runtime") return trace;
+    throw error;
+  });
 }

@@ -21,30 +21,18 @@ import { labelTargets } from "../../train/label-targets.js";
 import { crossEntropy, meanSquare, type TargetKind } from "../../train/losses.js";
 import { checkInputs } from "../../train/predict.js";
 import { specializeModel } from "../../train/prepare.js";
+import type { StatisticsOptions } from "../statistics.js";
 import { Activity, type ActivityStatistic, takesGradient } from "./activity.js";
 import { type Gate, gatedModel } from "./gates.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
 import { membersOf } from "./members.js";
 import { Tally } from "./tally.js";
 
-export interface ObserveOptions {
-  engine: Engine;
-  threads?: number;
-  data: Dataset;
-  /** Examples a run. Default 64, or what the model's batch axis is fixed to. */
-  batchSize?: number;
-  /** At most so many batches are looked at. Default 100. */
-  batchCount?: number;
-  /** Of the choice of batches. */
-  seed: number;
-  signal?: AbortSignal;
-}
-
 export type Activities = ReadonlyMap<GroupSet, readonly Activity[]>;
 
 /**
- * Gathers what the units of a network give, and what the loss asks of them, in one pass over some batches of data. What
- * leaves onnxruntime is one number for each example and channel; nothing else is kept.
+ * Gathers what the units of a network give, and what the loss asks of them, in one pass over 6,400 examples or the given
+ * number of batches. Of units that are summed up in bodies of If, Loop and Scan nothing is seen. What leaves onnxruntime is one number for each example and channel; nothing else is kept.
  * @param removed groups that count as zero, and say nothing.
  * Throws `bad-data` when model and data do not fit, or for gradients without labels; `unsupported` for an operator that
  * no gradient passes; `interrupted` when the signal stopped it.
@@ -53,10 +41,11 @@ export async function observe(
   grouping: Grouping,
   removed: ReadonlySet<Group>,
   statistics: readonly ActivityStatistic[],
-  { engine, threads, data, batchSize, batchCount = 100, seed, signal }: ObserveOptions,
+  { engine, threads, data, batchSize, batchCount, seed, signal }: StatisticsOptions,
 ): Promise<Activities> {
   checkInputs(grouping.model.graph.requiredInputs, data);
   const size = batchSizeOf(grouping.model, data, batchSize);
+  const most = batchCount ?? Math.ceil(6400 / size);
   const order = { batchSize: size, seed, shuffle: true, dropLast: true };
   const { model, gates: all } = gatedModel(grouping, removed, { everywhere: true });
   // onnxruntime shows nothing of what happens in bodies.
@@ -69,6 +58,7 @@ export async function observe(
     columns: grouping.trace.dims(gate.value)[gate.axis],
     places: placesOf(grouping, gate).map((place) => ({ place, tally: new Tally(place.positions, statistics, size) })),
   }));
+  if (watch.length === 0) return new Map();
   const session = await engine.load(modelBytes(model), { threads });
   try {
     let done = 0;
@@ -79,7 +69,7 @@ export async function observe(
         const rows = new Map([...outputs].map(([statistic, name]) => [statistic, toFloat32(results[name])]));
         for (const { tally } of places) tally.add(rows, columns);
       }
-      if (++done === batchCount) break;
+      if (++done === most) break;
     }
   } finally {
     await session.release();

@@ -9,7 +9,8 @@ import { traceBodies } from "../../run/trace-bodies.js";
 import { prepareModel } from "../../train/prepare.js";
 
 /**
- * A copy of the model in the form that rules know, with each vector read by one node only. Exporters store equal vectors once, such as the biases of all layers that start at 0;
+ * A copy of the model in the form that rules know, with each vector read by one node only. Exporters store equal vectors
+ * once, such as the biases of all layers that start at 0;
  * that they are equal is no reason for two layers to lose the same channels.
  */
 export function prepareForCuts(original: Model): Prepared {

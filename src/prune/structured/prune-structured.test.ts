@@ -1,9 +1,13 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
+import { Net } from "../../../test/support/cut-model.js";
 import { freshModel, judge, recovery, train, trainedModel } from "../../../test/support/pruning.js";
 import { temporaryFolder } from "../../../test/support/temporary-folder.js";
+import { floatTensor, toFloat32 } from "../../base/tensor.js";
+import { cloneModel } from "../../graph/clone.js";
 import { constantOf } from "../../graph/constant.js";
+import { setConstant } from "../../graph/edit.js";
 import type { Model } from "../../graph/ir.js";
 import { writtenBytes } from "../../onnx/file.js";
 import { modelBytes } from "../../onnx/write.js";
@@ -190,6 +194,61 @@ describe("goals", () => {
     await expect(parameters).rejects.toMatchObject({ code: "target-not-reached" });
     const unlabelled = { ...options, evaluation: null, goal: { maxDrop: 1 } };
     await expect(pruneStructured(trained, unlabelled)).rejects.toThrow(/need a classifier and labelled data/);
+  });
+});
+
+describe("what is asked for", () => {
+  it("leaves frozen tensors as they are, also the inputs that they read", async () => {
+    const own = { ...options, rounds: undefined, recovery: { ...recovery, epochs: 1, freeze: ["fc1.weight"] } };
+    // Filters are inputs of it, neurons its outputs.
+    await expect(pruneStructured(trained, own)).rejects.toMatchObject({ code: "unsupported" });
+    const conv = { ...options, rounds: undefined, recovery: { ...recovery, epochs: 1, freeze: ["conv.weight"] } };
+    const result = await pruneStructured(trained, conv);
+    const weight = ({ graph }: Model) => constantOf(graph.find("conv.weight") ?? null)?.array;
+    expect(weight(result.model)).toEqual(weight(trained));
+    expect(result.removed.size).toBe(12);
+    const nothing = { ...options, recovery: { ...recovery, epochs: 0, freeze: ["nonesuch"] } };
+    await expect(pruneStructured(trained, nothing)).rejects.toThrow(/no trained tensor is called 'nonesuch'/);
+  });
+
+  it("counts MACs as models are measured, with free axes of 1", async () => {
+    const net = new Net(80);
+    const h = net.b.emit("Relu", [net.conv(net.input(["n", 3, "h", "w"]), "a", 3, 16, { kernel: 3 })]);
+    const mean = net.b.emit("GlobalAveragePool", [net.conv(h, "b", 16, 32)]);
+    const model = net.output(net.linear(net.b.emit("Flatten", [mean]), "fc", 32, 40));
+    const own = { engine: nodeEngine, criterion: l1(), roundTo: 1, goal: { macs: { share: 0.5 } } };
+    const result = await pruneStructured(model, own);
+    expect(await macsOf(result.model)).toBeLessThanOrEqual((await macsOf(result.grouping.model)) / 2);
+  });
+
+  it("keeps the cut's weights where too few examples can be looked at, and says so", async () => {
+    const few = { ...train, size: 16 };
+    const reasons: string[] = [];
+    const own = { ...options, rounds: undefined, recovery: { ...recovery, data: few, epochs: 0, batchSize: 16 } };
+    const onRefit = ({ skipped }: RefitResult) => reasons.push(...skipped.map(({ reason }) => reason));
+    const alone = await pruneStructured(trained, own);
+    const refitted = await pruneStructured(trained, { ...own, refit: true, onRefit });
+    expect(reasons.length).toBeGreaterThan(0);
+    const weight = ({ graph }: Model) => constantOf(graph.find("fc1.weight") ?? null)?.array;
+    expect(weight(refitted.model)).toEqual(weight(alone.model));
+  });
+
+  it("ends a search that can take no more out", async () => {
+    const own = { ...untrained, maxSparsity: 0.3, goal: { maxDrop: 100 } };
+    const { rounds } = await pruneStructured(trained, own);
+    expect(rounds.length).toBeLessThan(4);
+  });
+
+  it("must make sense", async () => {
+    await expect(pruneStructured(trained, { ...untrained, refit: true })).rejects.toThrow(/no data to fit/);
+    const none = { ...untrained, rounds: { count: 0, schedule: geometric } };
+    await expect(pruneStructured(trained, none)).rejects.toThrow(/0 rounds/);
+    const { model } = cloneModel(trained);
+    const value = model.graph.find("fc1.weight");
+    const tensor = constantOf(value ?? null);
+    if (!value || !tensor) throw new Error("no fc1.weight");
+    setConstant(value, floatTensor(tensor.dims, toFloat32(tensor).with(7, Number.NaN)));
+    await expect(pruneStructured(model, untrained)).rejects.toThrow(/'fc1.weight': it has elements that are NaN/);
   });
 });
 

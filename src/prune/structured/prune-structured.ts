@@ -1,6 +1,10 @@
-import { EspalierError } from "../../base/errors.js";
+import { isFloat } from "../../base/dtype.js";
+import { EspalierError, quoted } from "../../base/errors.js";
+import { toFloat32 } from "../../base/tensor.js";
+import { constantOf } from "../../graph/constant.js";
 import type { Model } from "../../graph/ir.js";
 import type { Evaluation } from "../../train/evaluate.js";
+import { frozenTensors } from "../../train/frozen.js";
 import type { RoundRecord } from "../round.js";
 import { oneShot } from "../schedules/one-shot.js";
 import { searchDrop } from "../search-drop.js";
@@ -66,9 +70,24 @@ export async function pruneStructured(original: Model, options: StructuredOption
       hint: "Give data, or take a criterion that looks at weights, such as l1.",
     });
   }
+  if (!recovery && (options.refit || options.fadeEpochs)) {
+    throw new EspalierError("bad-usage", "there are no data to fit or train with", { hint: "Give a recovery." });
+  }
+  if (options.rounds && !(Number.isInteger(options.rounds.count) && options.rounds.count >= 1)) {
+    throw new EspalierError("bad-usage", `${options.rounds.count} rounds`, { hint: "Give a whole number from 1." });
+  }
+  const frozen = frozenTensors(original, recovery?.freeze ?? []);
   const prefer = options.units?.includes("head-dim") ? "head-dim" : undefined;
   const grouping = await buildGroups(original, { engine, shapes, prefer });
-  const context = { ...options, recovery, evaluation, seed, rounds: options.rounds ?? { count: 1, schedule: oneShot } };
+  assertFinite(grouping);
+  const context = {
+    ...options,
+    frozen,
+    recovery,
+    evaluation,
+    seed,
+    rounds: options.rounds ?? { count: 1, schedule: oneShot },
+  };
   const learns = recovery && recovery.epochs + (options.fadeEpochs ?? 0) > 0;
   const teacher = learns ? await teacherFor(original, recovery, context) : null;
   const thinning = new Thinning(grouping, teacher, context);
@@ -99,6 +118,18 @@ export async function pruneStructured(original: Model, options: StructuredOption
     history,
     missed,
   };
+}
+
+/** Throws `bad-model` for a weight of some unit that is NaN or infinite: no cut of it could be proven. */
+function assertFinite({ groups }: Grouping): void {
+  for (const value of new Set(groups.flatMap(({ slices }) => slices.map(({ value: of }) => of)))) {
+    const tensor = constantOf(value);
+    if (!tensor || !isFloat(tensor.dtype) || toFloat32(tensor).every(Number.isFinite)) continue;
+    throw new EspalierError("bad-model", "it has elements that are NaN or infinite", {
+      who: `tensor ${quoted(value.name)}`,
+      hint: "Export the model anew, or repair the weights.",
+    });
+  }
 }
 
 interface Reached {

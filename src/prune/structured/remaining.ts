@@ -13,8 +13,9 @@ export interface Remaining {
   macs: number;
 }
 
-export function remaining(grouping: Grouping, removed: ReadonlySet<Group>): Remaining {
-  const { trace, model } = grouping;
+/** @param trace of another run than the grouping's */
+export function remaining(grouping: Grouping, removed: ReadonlySet<Group>, trace: Trace = grouping.trace): Remaining {
+  const { model } = grouping;
   const dimsOf = (value: Value) => {
     const keeps = grouping.keeps(value, removed);
     return trace.dims(value).map((size, axis) => keeps[axis]?.length ?? size);

@@ -166,7 +166,7 @@ export class Thinning {
     const least = measure(allocated(1 - 1 / steps).removed);
     throw new EspalierError(
       "target-not-reached",
-      `the target is ${target.limit}, the least that can be left ${least}`,
+      `the target is ${target.limit}, the least that can be left ${Math.round(least)}`,
       {
         hint: "One unit of each layer stays, and what cannot be cut: see `espalier inspect --groups`.",
       },
@@ -187,10 +187,13 @@ export class Thinning {
     const { recovery, refit: wanted = false, engine, threads, seed, signal, onRefit } = this.#options;
     if (!wanted || !recovery || this.#removed.size === removed.size) return model;
     const { data, batchSize } = recovery;
-    const options = { engine, threads, batchSize, seed, signal };
-    const { model: before } = gatedModel(this.grouping, removed);
-    const cutNetwork = { grouping: this.grouping, removed: this.#removed, model, before };
-    const fitted = await refit(cutNetwork, data, options);
+    const options = { engine, threads, batchSize, seed, signal, frozen: this.#options.frozen };
+    const { model: imitated } = gatedModel(this.grouping, removed);
+    const cutNetwork = { grouping: this.grouping, removed: this.#removed, model, imitated };
+    const fitted = await refit(cutNetwork, data, options).catch((error: unknown): RefitResult => {
+      if (!(error instanceof EspalierError) || error.code !== "unsupported") throw error;
+      return { model, refitted: [], skipped: [{ name: "the network", reason: error.what }], passes: 0 };
+    });
     onRefit?.(fitted);
     const result = await recalibrate(fitted.model, data, options);
     takeBack(this.grouping, this.#removed, result);

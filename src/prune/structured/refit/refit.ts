@@ -31,8 +31,8 @@ export interface RefitSource {
   grouping: Grouping;
   removed: ReadonlySet<Group>;
   model: Model;
-  /** The network before the cut, with the names of the grouping's model. Default: that model. */
-  before?: Model;
+  /** What is imitated, with the names of the grouping's model. Default: that model. */
+  imitated?: Model;
 }
 
 export interface RefitResult {
@@ -76,8 +76,9 @@ export async function refit(result: RefitSource, data: Dataset, options: Calibra
 
   const solvable = found.filter((consumer) => {
     const { name, unknowns } = consumer;
-    const reason =
-      rowsOf(consumer) < unknowns
+    const reason = options.frozen?.(name)
+      ? "it is frozen"
+      : rowsOf(consumer) < unknowns
         ? `needs ${unknowns} rows, the data give ${rowsOf(consumer)}`
         : elements(consumer) > mostElements
           ? `its ${unknowns} unknowns would take a matrix of ${elements(consumer)} elements`
@@ -90,7 +91,7 @@ export async function refit(result: RefitSource, data: Dataset, options: Calibra
   const passes = passesOf(solvable, (set, next) => elements(...set, next) <= mostElements);
   const refitted: RefittedLayer[] = [];
   for (const consumers of passes) {
-    const networks = { original: result.before ?? result.grouping.model, model, calibration };
+    const networks = { original: result.imitated ?? result.grouping.model, model, calibration };
     const equations = await gatherNormalEquations(networks, consumers, rowsPerBatch, options);
     for (const [consumer, sums] of equations) {
       const { before, after } = solve(consumer, sums, rowsOf(consumer));
