@@ -3,7 +3,7 @@
 //
 //   npm run build && node bench/structured-fashion.mjs [--part lenet-5|resnet-20|criteria] [--seeds 1,2,3]
 //
-// - lenet-5: 75 % of the filters and neurons leave in rounds;
+// - lenet-5: 75 % of all filters and neurons, which compete with each other, leave in rounds;
 // - resnet-20: half of the MACs leave in rounds;
 // - criteria: half of every layer of lenet-5 by each criterion, at once, then two epochs of training; with PYTHON set,
 //   beside Torch-Pruning on the same trained networks and the same data, with the same training.
@@ -27,7 +27,10 @@ const data = ["--data", "fashion-mnist", "--mean", "0.286", "--std", "0.353"];
 const dense = ["--epochs", "10", "--batch", "64", "--rate", "0.001"];
 const units = ["--granularity", "structured"];
 const rounds = {
-  "lenet-5": ["--sparsity", "0.75", "--round-to", "1", "--rounds", "5", "--epochs", "4", "--criterion", "taylor"],
+  "lenet-5": [
+    ...["--sparsity", "0.75", "--round-to", "1", "--scope", "global", "--criterion", "taylor", "--rounds", "3"],
+    ...["--epochs", "4", "--rate", "0.003", "--teacher", "0.5"],
+  ],
   "resnet-20": [
     "--target-macs",
     "50%",
