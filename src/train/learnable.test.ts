@@ -1,9 +1,8 @@
 import { expect, it } from "vitest";
+import { constant, modelOf, x } from "../../test/support/tiny-model.js";
 import { floatTensor, fromFloat32, intTensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
-import { Builder } from "../graph/builder.js";
-import { addGraphOutput } from "../graph/edit.js";
-import { Model, type Value } from "../graph/ir.js";
+import type { Model } from "../graph/ir.js";
 import { nodeEngine } from "../run/node.js";
 import { gather } from "./layout.js";
 import { crossEntropy } from "./losses.js";
@@ -12,19 +11,7 @@ import { prepareModel } from "./prepare.js";
 import { compileProgram, type Program } from "./program.js";
 import { Trainer } from "./trainer.js";
 
-const x = floatTensor([4, 3], [1, 2, -1, 0, 1, 3, -2, 1, 1, 2, 0, -1]);
 const optimizer = sgd();
-
-/** A model [4, 3] -> [4, 2]. */
-function modelOf(emit: (b: Builder, input: Value) => Value): Model {
-  const model = new Model(10, 21);
-  const b = new Builder(model.graph);
-  addGraphOutput(model.graph, emit(b, b.input("x", "float", ["N", 3])));
-  return model;
-}
-
-const constant = (b: Builder, name: string, dims: readonly number[], values: readonly number[]) =>
-  b.constant(floatTensor(dims, values), name);
 
 const compile = (model: Model): Promise<Program> =>
   compileProgram(

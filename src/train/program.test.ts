@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { runModel } from "../../test/support/run-model.js";
+import { constant, modelOf, x } from "../../test/support/tiny-model.js";
 import { floatTensor, intTensor, Tensor, toFloat32 } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
@@ -13,7 +14,7 @@ import {
   setIrVersion,
   setType,
 } from "../graph/edit.js";
-import { type Graph, Model, type Value } from "../graph/ir.js";
+import type { Graph, Model, Value } from "../graph/ir.js";
 import { parseText } from "../graph/parse.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
@@ -27,20 +28,8 @@ import { prepareModel, specializeModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions, type Statistic } from "./program.js";
 import { type StepResult, Trainer } from "./trainer.js";
 
-const x = floatTensor([4, 3], [1, 2, -1, 0, 1, 3, -2, 1, 1, 2, 0, -1]);
 const labels = intTensor([0, 1, 1, 0]);
 const plain: ProgramOptions = { loss: crossEntropy, optimizer: sgd(), batchNorm: "batch", masked: false };
-
-/** A model [4, 3] -> [4, 2]. */
-function modelOf(emit: (b: Builder, input: Value) => Value): Model {
-  const model = new Model(10, 21);
-  const b = new Builder(model.graph);
-  addGraphOutput(model.graph, emit(b, b.input("x", "float", ["N", 3])));
-  return model;
-}
-
-const constant = (b: Builder, name: string, dims: readonly number[], values: readonly number[]) =>
-  b.constant(floatTensor(dims, values), name);
 
 const linear = (b: Builder, input: Value) =>
   b.emit("Gemm", [input, constant(b, "w", [3, 2], [0.5, -1, 1, 0.3, -0.7, 0.2]), constant(b, "c", [2], [0.1, -0.2])]);

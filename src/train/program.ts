@@ -1,15 +1,13 @@
 import type { DType } from "../base/dtype.js";
 import { EspalierError, quoted } from "../base/errors.js";
-import { floatTensor, intTensor, sizeOf } from "../base/tensor.js";
+import { floatTensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Graph, Model, Value } from "../graph/ir.js";
-import { mainOutput } from "../graph/main-output.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
-import { logitsBehind } from "../ops/logits.js";
 import { emitGradients } from "../passes/autodiff.js";
 import { removeDead } from "../passes/remove-dead.js";
 import type { Engine, Tensors } from "../run/session.js";
@@ -18,6 +16,7 @@ import { trainOnBatches } from "./batch-statistics.js";
 import { inputNames } from "./input-names.js";
 import { type Layout, layOut } from "./layout.js";
 import { learnableConstants } from "./learnable.js";
+import { emitLoss, outputFor } from "./loss-graph.js";
 import type { Loss, TargetKind } from "./losses.js";
 import type { Optimizer } from "./optimizers.js";
 import { specializeModel } from "./prepare.js";
@@ -101,10 +100,7 @@ export async function compileProgram(
   // What comes out of the branches of an If has no place of this name in the original.
   const own: ReadonlySet<Value> = new Set(graph.initializers());
   const forward = await specializeModel(model, example, engine);
-  const declared = mainOutput(graph);
-  const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
-  const outputDims = forward.dims(output);
-  checkOutput(output, outputDims, batchSize, loss);
+  const { output, dims: outputDims } = outputFor(loss, graph, forward, batchSize);
 
   const behind = ancestors([output]);
   const isWeight = (value: Value) => own.has(value) && behind.has(value) && !options.frozen?.(value.name);
@@ -129,21 +125,8 @@ export async function compileProgram(
   const weights = unpack(b, flat, parameters, trained);
   const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, own, vector) : null;
 
-  const targets = new Map<TargetKind, Value>();
-  const target = (kind: TargetKind) => {
-    let value = targets.get(kind);
-    if (!value) {
-      const name = inputNames.target(kind);
-      feeds[name] =
-        kind === "class"
-          ? intTensor(Array<number>(batchSize).fill(0))
-          : floatTensor(outputDims, new Float32Array(sizeOf(outputDims)));
-      value = b.input(name, feeds[name].dtype, feeds[name].dims);
-      targets.set(kind, value);
-    }
-    return value;
-  };
-  const lossValue = loss.emit(b, output, outputDims, target);
+  const { value: lossValue, targets, feeds: zeros } = emitLoss(b, loss, output, outputDims, batchSize);
+  Object.assign(feeds, zeros);
 
   const trace = await traceModel(model, feeds, engine);
   const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(1)]]), weights, trace);
@@ -209,14 +192,6 @@ function nothingToTrain(graph: Graph, other: Value | undefined, { frozen }: Prog
   }
   return new EspalierError("unsupported", "the model has no tensor to train", {
     hint: "It holds no float weights, or they lie in the branches of an If.",
-  });
-}
-
-function checkOutput(output: Value, dims: readonly number[], batchSize: number, loss: Loss): void {
-  if (!loss.onLogits || (dims.length === 2 && dims[0] === batchSize)) return;
-  throw new EspalierError("bad-data", `${loss.name} needs one row of class scores per example, got dims [${dims}]`, {
-    who: `output '${output.name}'`,
-    hint: "Is this a classifier? For other outputs use mean-square.",
   });
 }
 

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { blobs } from "../../../test/support/blobs.js";
 import { Net } from "../../../test/support/cut-model.js";
 import { provenCuts, reasonOf, someOf, summary } from "../../../test/support/prove-cut.js";
 import { randomStream } from "../../base/random.js";
@@ -10,6 +11,7 @@ import type { Model, Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
 import { buildGroups, exampleSizes } from "./build-groups.js";
 import { cut } from "./cut.js";
+import { observe } from "./observe.js";
 import { verifyCut } from "./verify.js";
 
 // Networks whose weights lie in bodies of If, Scan and Loop, or are read there.
@@ -39,6 +41,20 @@ describe("groups in an If", () => {
       "neuron then.b: 7, c/0x1 else.b.bias/0x1 else.b/1x1 then.b.bias/0x1 then.b/1x1",
     ]);
     expect(reasonOf(grouping, "then.a", 0)).toMatch(/'input' is an input of the model/);
+  });
+
+  it("say nothing on data where all of them are summed up in bodies", async () => {
+    const net = new Net(seed);
+    const x = net.input(["batch", 5]);
+    const h = branches(net, x, (inner, name) =>
+      inner.linear(inner.b.emit("Relu", [inner.linear(x, `${name}.a`, 5, 8)]), `${name}.b`, 8, 7),
+    );
+    const grouping = await proven(net.output(h));
+    expect(grouping.sets.map(({ name }) => name).sort()).toEqual(["else.a", "then.a"]);
+    const data = blobs(8, { dims: [5] });
+    expect((await observe(grouping, new Set(), ["mean"], { engine: nodeEngine, data, batchSize: 4, seed })).size).toBe(
+      0,
+    );
   });
 
   it("of a weight outside that the branches read, in two places", async () => {

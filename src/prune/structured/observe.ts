@@ -1,16 +1,14 @@
 import { EspalierError } from "../../base/errors.js";
 import { assertGoesOn } from "../../base/interruption.js";
-import { floatTensor, intTensor, sizeOf, toFloat32 } from "../../base/tensor.js";
+import { toFloat32 } from "../../base/tensor.js";
 import { batches } from "../../data/batches.js";
 import type { Batch, Dataset } from "../../data/dataset.js";
 import { attr } from "../../graph/attribute.js";
 import { Builder } from "../../graph/builder.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
-import { mainOutput } from "../../graph/main-output.js";
 import { modelBytes } from "../../onnx/write.js";
 import { readersOf } from "../../ops/constant-view.js";
-import { logitsBehind } from "../../ops/logits.js";
 import { emitGradients } from "../../passes/autodiff.js";
 import { removeDead } from "../../passes/remove-dead.js";
 import type { Engine, Tensors } from "../../run/session.js";
@@ -18,6 +16,7 @@ import { traceModel } from "../../run/trace.js";
 import { batchSizeOf } from "../../train/compile-for.js";
 import { inputNames } from "../../train/input-names.js";
 import { labelTargets } from "../../train/label-targets.js";
+import { emitLoss, outputFor } from "../../train/loss-graph.js";
 import { crossEntropy, meanSquare, type TargetKind } from "../../train/losses.js";
 import { checkInputs } from "../../train/predict.js";
 import { specializeModel } from "../../train/prepare.js";
@@ -32,7 +31,8 @@ export type Activities = ReadonlyMap<GroupSet, readonly Activity[]>;
 
 /**
  * Gathers what the units of a network give, and what the loss asks of them, in one pass over 6,400 examples or the given
- * number of batches. Of units that are summed up in bodies of If, Loop and Scan nothing is seen. What leaves onnxruntime is one number for each example and channel; nothing else is kept.
+ * number of batches. Of units that are summed up in bodies of If, Loop and Scan nothing is seen. What leaves onnxruntime
+ * is one number for each example and channel; nothing else is kept.
  * @param removed groups that count as zero, and say nothing.
  * Throws `bad-data` when model and data do not fit, or for gradients without labels; `unsupported` for an operator that
  * no gradient passes; `interrupted` when the signal stopped it.
@@ -111,21 +111,10 @@ async function emitBackward(
   const example = feedsOf(inputs, await data.read(Uint32Array.from({ length: size }, (_, i) => i)));
   const forward = await specializeModel(model, example, engine);
   const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
-  const declared = mainOutput(graph);
-  const output = loss.onLogits ? logitsBehind(declared, forward.dims(declared).length) : declared;
-  const outputDims = forward.dims(output);
+  const { output, dims: outputDims } = outputFor(loss, graph, forward, size);
   const b = new Builder(graph, "observe/");
-  const feeds: Tensors = { ...example };
-  const target = (kind: TargetKind) => {
-    const name = inputNames.target(kind);
-    feeds[name] =
-      kind === "class"
-        ? intTensor(Array<number>(size).fill(0))
-        : floatTensor(outputDims, new Float32Array(sizeOf(outputDims)));
-    return b.input(name, feeds[name].dtype, feeds[name].dims);
-  };
-  const lossValue = loss.emit(b, output, outputDims, target);
-  const trace = await traceModel(model, feeds, engine);
+  const { value: lossValue, feeds } = emitLoss(b, loss, output, outputDims, size);
+  const trace = await traceModel(model, { ...example, ...feeds }, engine);
   const gated = gates.flatMap((gate) => (graph.find(gate.gated.name) === gate.gated ? [gate.gated] : []));
   // The loss is a mean over the examples; each example's own is asked for.
   const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(size)]]), gated, trace);
