@@ -109,3 +109,9 @@ test("floats of other widths go to float32 and back", () => {
   expect(toFloat32(float)).toBe(float.array);
   expect(() => fromFloat32("int8", [1], Float32Array.of(1))).toThrow("int8 is not a float type");
 });
+
+test("tests tell tensors apart by their elements, which are private", () => {
+  expect(floatTensor([2], [1, 2])).toEqual(floatTensor([2], [1, 2]));
+  expect(floatTensor([2], [1, 2])).not.toEqual(floatTensor([2], [1, 3]));
+  expect([floatTensor([2], [1, 2])]).not.toEqual([floatTensor([1, 2], [1, 2])]);
+});
