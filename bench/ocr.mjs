@@ -98,8 +98,8 @@ const sameClass = (a, b) => share(rowsOf(a).map((row, i) => argMax(row) === argM
 const models = [
   {
     file: "ch_PP-OCRv4_det_infer.onnx",
-    // A page has thousands of positions to look at.
-    examples: 24,
+    // A page has thousands of positions to look at, but one number for each channel of a squeeze-excite.
+    examples: 96,
     picture: { height: 160, width: 320, lines: 4, size: 24 },
     /** Of pixels that either takes for text, those that both do. */
     measures: {

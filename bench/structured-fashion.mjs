@@ -1,13 +1,13 @@
 // Accuracy of whole-unit cuts on the full Fashion-MNIST test set, through the built command line; tables of medians over
 // the seeds.
 //
-//   npm run build && node bench/structured-fashion.mjs [--part lenet-5|resnet-20|criteria] [--seeds 1,2,3]
+//   npm run build && node bench/structured-fashion.mjs [--part lenet-5|resnet-20|criteria] [--seeds 1,2,3] [--threads 2]
 //
 // - lenet-5: 75 % of all filters and neurons, which compete with each other, leave in rounds;
 // - resnet-20: half of the MACs leave in rounds;
 // - criteria: half of every layer of lenet-5 by each criterion, at once, then two epochs of training; with PYTHON set,
 //   beside Torch-Pruning on the same trained networks and the same data, with the same training.
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -20,10 +20,11 @@ const { values: wanted } = parseArgs({
   options: {
     part: { type: "string", multiple: true, default: ["lenet-5", "resnet-20", "criteria"] },
     seeds: { type: "string", default: "1,2,3" },
+    threads: { type: "string", default: "2" },
   },
 });
 const seeds = wanted.seeds.split(",");
-const data = ["--data", "fashion-mnist", "--mean", "0.286", "--std", "0.353"];
+const data = ["--data", "fashion-mnist", "--mean", "0.286", "--std", "0.353", "--threads", wanted.threads];
 const dense = ["--epochs", "10", "--batch", "64", "--rate", "0.001"];
 const units = ["--granularity", "structured"];
 const rounds = {
@@ -32,19 +33,11 @@ const rounds = {
     ...["--epochs", "4", "--rate", "0.003", "--teacher", "0.5"],
   ],
   "resnet-20": [
-    "--target-macs",
-    "50%",
-    "--rounds",
-    "3",
-    "--epochs",
-    "3",
-    "--criterion",
-    "taylor",
-    "--batch-norm",
-    "batch",
+    ...["--target-macs", "50%", "--round-to", "1", "--scope", "global", "--criterion", "taylor", "--rounds", "3"],
+    ...["--epochs", "3", "--rate", "0.002", "--teacher", "0.5", "--batch-norm", "batch"],
   ],
 };
-const finetuning = { epochs: 2, batch: 64, rate: 0.001 };
+const finetuning = { epochs: 2, batch: 64, rate: 0.001, threads: Number(wanted.threads) };
 
 /** Where a copy of the data lies, for the other side; the command line finds or fetches it by itself. */
 async function fashionMnist() {
@@ -60,9 +53,10 @@ const print = (rows) => {
 
 const folder = mkdtempSync(join(tmpdir(), "espalier-structured-fashion-"));
 const cutFile = join(folder, "cut.onnx");
+/** The trained network that a cut starts from, the same one for every part. */
 function base(network, seed) {
   const file = join(folder, `${network}-${seed}.onnx`);
-  espalier("train", network, ...data, ...dense, "--seed", seed, "-o", file, "--force");
+  if (!existsSync(file)) espalier("train", network, ...data, ...dense, "--seed", seed, "-o", file);
   return file;
 }
 
@@ -100,7 +94,7 @@ async function byCriterion() {
       if (name === "bn-scale") continue;
       const options = [...units, "--sparsity", "0.5", "--round-to", "1", "--criterion", name, "--seed", seed];
       const run = (epochs) => {
-        const { epochs: _, ...training } = finetuning;
+        const { epochs: _, threads: __, ...training } = finetuning;
         const train =
           epochs === 0 ? [] : Object.entries(training).flatMap(([key, value]) => [`--${key}`, String(value)]);
         const args = [...data, ...options, "--epochs", String(epochs), ...train, "--force", "-o", cutFile];

@@ -19,8 +19,8 @@ from torch import nn
 from torch.nn import functional as F
 
 warnings.filterwarnings("ignore")
-torch.set_num_threads(2)
 training = json.loads(sys.argv[1])
+torch.set_num_threads(training["threads"])
 
 
 def read(name):

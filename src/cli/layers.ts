@@ -2,55 +2,46 @@ import { EspalierError } from "../base/errors.js";
 import { writeFileAtomic } from "../base/files.js";
 import { formatCount, formatShort } from "../base/format.js";
 import { readModel } from "../onnx/file.js";
+import { removeCheckpoints, removeEmptyFolder } from "../prune/checkpoints.js";
 import { findNamed } from "../prune/named.js";
 import { layerCriteria } from "../prune/structured/depth/criteria.js";
 import type { DepthKind } from "../prune/structured/depth/find-layers.js";
 import { type PrunedLayers, pruneLayers } from "../prune/structured/depth/prune-layers.js";
 import { nodeEngine } from "../run/node.js";
 import { renderComparison } from "./comparison.js";
-import { firstLabelled, loadData } from "./data.js";
-import { type PruneRun, type RunOptions, required, saveAndCompare, targetFor } from "./prune-run.js";
-import { assertRemoves } from "./pruning.js";
+import { readPruneData } from "./prune-data.js";
+import {
+  checkpointsFor,
+  missedIn,
+  type PruneRun,
+  type RunOptions,
+  recoveryFor,
+  reporterFor,
+  required,
+  saveAndCompare,
+  targetFor,
+} from "./prune-run.js";
 import { renderSaved } from "./saved.js";
 import { renderTable } from "./table.js";
 import type { Terminal } from "./terminal.js";
-import type { Given } from "./without-data.js";
+import { optimizerFor } from "./training.js";
+import { type CutOptions, cutGoalFor, roundsOf } from "./units.js";
 
 // Cuts of whole layers and blocks by the prune command.
 
-export interface LayersOptions extends RunOptions {
+export interface LayersOptions extends RunOptions, CutOptions {
   granularity: DepthKind;
-  sparsity?: number;
-  criterion?: string;
   dryRun?: boolean;
 }
 
-const fitting = new Set([
-  ...["out", "dryRun", "data", "sparsity", "granularity", "criterion", "batch", "labels", "mean", "std", "scale"],
-  ...["imageFit", "sparse", "externalData", "report", "shape", "force", "json", "quiet", "seed", "threads"],
-]);
-
-/** Throws `bad-usage` for options that were given and say nothing about layers. */
-export function assertFitsLayers(command: Given, granularity: DepthKind): void {
-  for (const option of command.options) {
-    const name = option.attributeName();
-    if (command.getOptionValueSource(name) !== "cli" || fitting.has(name)) continue;
-    throw new EspalierError("bad-usage", `says nothing about --granularity ${granularity}`, {
-      who: option.long ?? name,
-      hint: "Leave it out.",
-    });
-  }
-}
-
-/** Cuts and proves, saves and measures, or shows what would go. */
+/** Cuts, proves and trains, saves and measures, or shows what would go. */
 export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise<void> {
   const { path, signal, terminal } = run;
-  const { granularity, sparsity, seed, threads, shape: shapes, dryRun, report, force } = options;
+  const { granularity, seed, threads, shape: shapes, dryRun, report, force } = options;
   const out = dryRun ? null : required(options.out, ", or --dry-run");
-  if (sparsity === undefined) {
-    throw new EspalierError("bad-usage", "it is not said how much should go", { hint: "Give --sparsity, say 0.25." });
-  }
-  assertRemoves(sparsity);
+  const goal = cutGoalFor(options);
+  const rounds = dryRun ? undefined : roundsOf(options);
+  optimizerFor(options);
   const criterion =
     options.criterion === undefined ? undefined : findNamed("criterion", layerCriteria, options.criterion);
   if (criterion?.needs === "data" && options.data === undefined) {
@@ -61,21 +52,30 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
   }
   const original = readModel(path);
   const target = targetFor(path, original, options);
-  const splits = options.data === undefined ? null : await loadData(options.data, options, original, terminal);
+  const checkpoints = out === null ? undefined : checkpointsFor(out, options);
+  const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
+  const recovery = recoveryFor(dryRun ? { ...options, epochs: 0 } : options, data, 3);
   const result = await pruneLayers(original, {
     engine: nodeEngine,
     kind: granularity,
-    sparsity,
+    goal,
     criterion,
-    data: splits?.train ?? null,
-    batchSize: options.batch,
+    rounds,
+    recovery,
+    evaluation: dryRun ? null : (data?.judge ?? null),
     shapes,
     seed,
     threads,
+    checkpoints,
     signal,
     onBatch: (done, total) => terminal.progress("looking at layers", done, total),
+    ...reporterFor(terminal, data, recovery),
+  }).catch((error: unknown) => {
+    if (checkpoints !== undefined) removeEmptyFolder(checkpoints);
+    throw error;
   });
   const layers = layersOf(result);
+  if (layers.every(({ removed }) => !removed)) terminal.note("nothing was taken out: the options leave every layer");
   if (report !== undefined) {
     const removed = layers.map(({ name, removed }) => ({ name, removed }));
     writeFileAtomic(report, [Buffer.from(`${JSON.stringify({ layers: removed })}\n`)], { force });
@@ -84,12 +84,15 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
     terminal.result({ model: path, layers }, () => renderLayers(result, terminal));
     return;
   }
-  const test = splits && firstLabelled(splits.test, splits.train);
-  const { saved, comparison } = await saveAndCompare(result.model, out, target, options, run, { test });
+  const { saved, comparison } = await saveAndCompare(result.model, out, target, options, run, data);
   const { before, after } = comparison;
-  terminal.result({ before, after, layers, differences: result.proof.differences, saved }, () =>
+  const { rounds: records, missed, proof } = result;
+  const facts = { before, after, layers, differences: proof.differences, rounds: records, saved };
+  terminal.result({ ...facts, missed: missed?.code ?? null }, () =>
     [renderLayers(result, terminal), "", renderComparison(before, after, terminal), "", renderSaved(saved)].join("\n"),
   );
+  if (checkpoints !== undefined) removeCheckpoints(checkpoints);
+  if (missed) throw missedIn(out, missed);
 }
 
 const layersOf = ({ layers }: PrunedLayers) =>

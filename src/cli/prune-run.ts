@@ -5,7 +5,7 @@ import { externalFiles } from "../onnx/external.js";
 import { assertTarget, type SavedModel, saveModel } from "../pack/save.js";
 import type { RecoveryOptions } from "../prune/recovery.js";
 import type { RoundRecord } from "../prune/round.js";
-import type { PhaseEpoch } from "../prune/work.js";
+import type { PhaseEpoch, PhaseStep } from "../prune/work.js";
 import { compareFiles, type FileComparison } from "../report/compare-files.js";
 import type { Shapes } from "../run/example.js";
 import { nodeEngine } from "../run/node.js";
@@ -119,9 +119,12 @@ export function recoveryFor(options: RunOptions, data: PruneData | null, epochs:
   );
 }
 
-/** Prints a run's epochs and rounds as they end. */
+/** Prints a run's steps, epochs and rounds as they end. */
 export function reporterFor(terminal: Terminal, data: PruneData | null, recovery: RecoveryOptions | null) {
   return {
+    onStep({ phase, done, totalSteps, loss }: PhaseStep) {
+      terminal.progress(phase, done, totalSteps, `loss ${loss.toPrecision(3)}`);
+    },
     onEpoch(epoch: PhaseEpoch) {
       terminal.note(phaseLine(epoch, recovery?.epochs ?? 0, data?.judgeName ?? ""));
     },

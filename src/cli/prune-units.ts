@@ -1,4 +1,3 @@
-import { EspalierError } from "../base/errors.js";
 import { writeFileAtomic } from "../base/files.js";
 import { formatCount, formatPercent } from "../base/format.js";
 import { readModel } from "../onnx/file.js";
@@ -32,22 +31,13 @@ import { optimizerFor } from "./training.js";
 import { cutGoalFor, selectionOf, type UnitOptions } from "./units.js";
 
 /** Cuts, proves and trains, saves and measures, or shows what would go. */
-export async function pruneUnits(
-  options: RunOptions & UnitOptions & { dryRun?: boolean },
-  run: PruneRun,
-): Promise<void> {
+export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRun): Promise<void> {
   const { path, signal, terminal } = run;
   const { seed, threads, shape: shapes, dryRun, report, force } = options;
   const selection = selectionOf(options);
   const out = dryRun ? null : required(options.out, ", or --dry-run");
   const goal = cutGoalFor(options);
   optimizerFor(options);
-  if (dryRun && "maxDrop" in goal) {
-    throw new EspalierError("bad-usage", "what a drop of accuracy allows shows only when it is tried", {
-      who: "--dry-run",
-      hint: "Give --sparsity or another target.",
-    });
-  }
   const original = readModel(path);
   const target = targetFor(path, original, options);
   const checkpoints = out === null ? undefined : checkpointsFor(out, options);
@@ -73,7 +63,6 @@ export async function pruneUnits(
     seed,
     checkpoints,
     signal,
-    onStep: (step) => terminal.progress(step.phase, step.done, step.totalSteps, `loss ${step.loss.toPrecision(3)}`),
     ...reporterFor(terminal, data, recovery),
   }).catch((error: unknown) => {
     if (checkpoints !== undefined) removeEmptyFolder(checkpoints);

@@ -5,6 +5,7 @@ import type { UnitKind } from "../ops/coupling.js";
 import { geometric } from "../prune/schedules/geometric.js";
 import { oneShot } from "../prune/schedules/one-shot.js";
 import { structuredCriteria } from "../prune/structured/criteria/all.js";
+import type { DepthKind } from "../prune/structured/depth/find-layers.js";
 import type { CutGoal, Limit } from "../prune/structured/goal.js";
 import { normalizations, reductions, type ScoreNormalization, type ScoreReduction } from "../prune/structured/score.js";
 import { numberIn, wholeNumber } from "./options.js";
@@ -79,14 +80,24 @@ const unitsOf: Record<Exclude<Granularity, "weight">, readonly UnitKind[] | unde
   hidden: ["hidden"],
 };
 
-export interface UnitOptions {
-  granularity: Granularity;
+/** How much goes in which steps, of units and of layers. */
+export interface CutOptions {
   sparsity?: number;
   maxDrop?: number;
   targetSize?: number;
   targetMacs?: Limit;
   targetParams?: Limit;
   criterion?: string;
+  schedule?: string;
+  rounds?: number;
+  sparse?: boolean;
+  externalData?: boolean;
+  out?: string;
+  dryRun?: boolean;
+}
+
+export interface UnitOptions extends CutOptions {
+  granularity: Granularity;
   reduction?: ScoreReduction;
   normalization?: ScoreNormalization;
   scope?: string;
@@ -94,13 +105,8 @@ export interface UnitOptions {
   layerSparsity?: Record<string, number>;
   roundTo?: number;
   maxRatio?: number;
-  schedule?: string;
-  rounds?: number;
   fadeEpochs?: number;
   refit?: true;
-  sparse?: boolean;
-  externalData?: boolean;
-  out?: string;
 }
 
 /** What the command line says, checked before anything is read. */
@@ -135,7 +141,8 @@ export function selectionOf(options: UnitOptions) {
   };
 }
 
-function roundsOf({ schedule = "one-shot", rounds }: UnitOptions) {
+/** Throws `bad-usage` for schedules that do not cut by turns with training. */
+export function roundsOf({ schedule = "one-shot", rounds }: CutOptions) {
   if (schedule === "gradual") {
     throw new EspalierError("bad-usage", "whole units leave between phases of training, not bit by bit", {
       who: "--schedule",
@@ -151,7 +158,7 @@ function roundsOf({ schedule = "one-shot", rounds }: UnitOptions) {
 }
 
 /** Throws `bad-usage` unless exactly one goal is given. */
-export function cutGoalFor(options: UnitOptions): CutGoal {
+export function cutGoalFor(options: CutOptions): CutGoal {
   const { sparsity, maxDrop, targetSize, targetMacs, targetParams, sparse, externalData, out = "" } = options;
   if (sparsity !== undefined) assertRemoves(sparsity);
   const goals: CutGoal[] = [];
@@ -162,6 +169,12 @@ export function cutGoalFor(options: UnitOptions): CutGoal {
   if (targetSize !== undefined) {
     goals.push({ targetSize, sparse, externalData: externalData && { location: `${basename(out)}.data` } });
   }
+  if (options.dryRun && maxDrop !== undefined) {
+    throw new EspalierError("bad-usage", "what a drop of accuracy allows shows only when it is tried", {
+      who: "--dry-run",
+      hint: "Give --sparsity or another target.",
+    });
+  }
   if (goals.length === 1) return goals[0];
   throw new EspalierError(
     "bad-usage",
@@ -171,21 +184,19 @@ export function cutGoalFor(options: UnitOptions): CutGoal {
 }
 
 const forWeights = ["threshold", "percentile", "pattern", "first", "last", "rewind", "begin", "end", "regrow"];
-const forUnits = [
-  "roundTo",
-  "maxRatio",
-  "dryRun",
-  "targetMacs",
-  "targetParams",
-  "reduction",
-  "normalization",
-  "fadeEpochs",
-  "refit",
-];
+const forCuts = ["dryRun", "targetMacs", "targetParams"];
+const forUnits = ["roundTo", "maxRatio", "reduction", "normalization", "fadeEpochs", "refit"];
+const notForDepth = ["scope", "ignore", "layerSparsity"];
+
+function foreignTo(granularity: Granularity | DepthKind): readonly string[] {
+  if (granularity === "weight") return [...forCuts, ...forUnits];
+  if (granularity === "layer" || granularity === "block") return [...forWeights, ...forUnits, ...notForDepth];
+  return forWeights;
+}
 
 /** Throws `bad-usage` for an option that was given and says nothing about this kind of pruning. */
-export function assertFits(command: Given, granularity: Granularity): void {
-  const foreign = granularity === "weight" ? forUnits : forWeights;
+export function assertFits(command: Given, granularity: Granularity | DepthKind): void {
+  const foreign = foreignTo(granularity);
   for (const option of command.options) {
     const name = option.attributeName();
     if (!foreign.includes(name) || command.getOptionValueSource(name) !== "cli") continue;

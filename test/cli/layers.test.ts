@@ -42,6 +42,8 @@ describe("prune --granularity layer and block", () => {
       "0.5",
       "--data",
       data(),
+      "--epochs",
+      "0",
       "-o",
       out,
       "--report",
@@ -66,6 +68,24 @@ describe("prune --granularity layer and block", () => {
       ],
     });
     expect(readModel(out).graph.find("b.mlp.up")).toBeUndefined();
+  });
+
+  it("takes layers out in rounds and trains what stays by what the original answers", async () => {
+    const [model, out] = [network(), join(folder(), "trained.onnx")];
+    const args = [
+      ...["--granularity", "layer", "--target-params", "60%", "--schedule", "iterative", "--rounds", "2"],
+      ...["--data", data(), "--batch", "8", "--epochs", "1", "-o", out, "--json"],
+    ];
+    const { code, stdout, stderr } = await espalier(["prune", model, ...args]);
+    expect(code).toBe(0);
+    expect(stderr.match(/^prune-round-\d .*$/gm)).toHaveLength(2);
+    const { before, after, layers, missed } = JSON.parse(stdout);
+    expect(after.parameters).toBeLessThanOrEqual(0.6 * before.parameters);
+    expect(missed).toBeNull();
+    expect(layers.filter(({ removed }: { removed: boolean }) => removed).length).toBeGreaterThan(0);
+    expect(readModel(out).graph.find("embed")?.initializer).not.toEqual(
+      readModel(model).graph.find("embed")?.initializer,
+    );
   });
 
   it("shows what would go and writes nothing", async () => {

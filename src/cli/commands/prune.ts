@@ -1,7 +1,7 @@
 import { Option } from "@commander-js/extra-typings";
 import { defineCommand } from "../command.js";
 import { dataOption, imageFitOption, labelsOption, meanOption, scaleOption, stdOption } from "../data.js";
-import { assertFitsLayers, pruneDepth } from "../layers.js";
+import { pruneDepth } from "../layers.js";
 import {
   collect,
   externalDataOption,
@@ -148,14 +148,10 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .action(async (path, options) => {
       const { granularity } = options;
       const run = { path, signal, terminal: new Terminal(options), argv };
-      if (granularity === "layer" || granularity === "block") {
-        assertFitsLayers(command, granularity);
-        if (options.data === undefined) assertUsable(command);
-        await pruneDepth({ ...options, granularity }, run);
-        return;
-      }
       assertFits(command, granularity);
       if (options.data === undefined) assertUsable(command);
-      await (granularity === "weight" ? pruneWeights(options, run) : pruneUnits({ ...options, granularity }, run));
+      if (granularity === "weight") await pruneWeights(options, run);
+      else if (granularity === "layer" || granularity === "block") await pruneDepth({ ...options, granularity }, run);
+      else await pruneUnits({ ...options, granularity }, run);
     });
 });

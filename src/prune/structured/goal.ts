@@ -1,14 +1,8 @@
 import { EspalierError } from "../../base/errors.js";
-import type { Trace } from "../../graph/trace.js";
+import type { Model } from "../../graph/ir.js";
 import { type StoringOptions, writtenBytes } from "../../onnx/file.js";
-import { exampleInputs, type Shapes } from "../../run/example.js";
-import { inferTrace } from "../../run/infer.js";
-import type { Engine } from "../../run/session.js";
+import { lowestCount } from "../search-size.js";
 import { assertSparsity } from "../sparsity.js";
-import { cut } from "./cut.js";
-import type { Grouping } from "./groups.js";
-import { remaining } from "./remaining.js";
-import type { CutTarget } from "./thinning.js";
 
 /** A number, or a share of what the original has. */
 export type Limit = { count: number } | { share: number };
@@ -27,34 +21,75 @@ export type CutGoal =
   | ({ targetSize: number } & StoringOptions)
   | { maxDrop: number };
 
+/** How far a network is cut: to a share of its parts, or until a measure of what stays is no more than a limit. */
+export type CutTarget<Part> = { share: number } | { limit: number; measure(removed: ReadonlySet<Part>): number };
+
+/** A network of which parts can go, and what is left then. */
+export interface Measured<Part> {
+  parameters(removed: ReadonlySet<Part>): number;
+  /** Multiply-accumulates of a run with a batch of 1. */
+  macs(): Promise<(removed: ReadonlySet<Part>) => number>;
+  model(removed: ReadonlySet<Part>): Model;
+}
+
 /** Where the network must be taken. Throws `bad-usage` for goals that are out of range. */
-export async function targetFor(
+export async function targetFor<Part>(
   goal: Exclude<CutGoal, { maxDrop: number }>,
-  grouping: Grouping,
-  { engine, shapes }: { engine: Engine; shapes?: Shapes },
-): Promise<CutTarget> {
+  network: Measured<Part>,
+): Promise<CutTarget<Part>> {
   if ("sparsity" in goal) {
     assertSparsity(goal.sparsity);
     return { share: goal.sparsity };
   }
-  const whole = remaining(grouping, new Set());
-  if ("parameters" in goal) {
-    const limit = shareOf(goal.parameters, whole.parameters) * whole.parameters;
-    return { limit: Math.floor(limit), measure: (removed) => remaining(grouping, removed).parameters };
+  if ("targetSize" in goal) {
+    const { targetSize, ...storing } = goal;
+    return { limit: targetSize, measure: (removed) => writtenBytes(network.model(removed), storing) };
   }
-  if ("macs" in goal) {
-    const trace = await usualTrace(grouping, engine, shapes);
-    const { macs } = remaining(grouping, new Set(), trace);
-    if (macs === 0) {
-      throw new EspalierError("unsupported", "no multiply-accumulates are counted in this model", {
-        hint: "What lies in bodies of If, Loop and Scan is not. Give a target of parameters, or a sparsity.",
-      });
-    }
-    const limit = Math.floor(shareOf(goal.macs, macs) * macs);
-    return { limit, measure: (removed) => remaining(grouping, removed, trace).macs };
+  const measure = "macs" in goal ? await network.macs() : network.parameters;
+  const whole = measure(new Set());
+  if ("macs" in goal && whole === 0) {
+    throw new EspalierError("unsupported", "no multiply-accumulates are counted in this model", {
+      hint: "What lies in bodies of If, Loop and Scan is not. Give a target of parameters, or a sparsity.",
+    });
   }
-  const { targetSize, ...storing } = goal;
-  return { limit: targetSize, measure: (removed) => writtenBytes(cut(grouping, removed), storing) };
+  return { limit: Math.floor(shareOf("macs" in goal ? goal.macs : goal.parameters, whole) * whole), measure };
+}
+
+/** How much is gone and how much shall go, as shares: of the parts, or of what is measured. */
+export function progressOf<Part>(
+  target: CutTarget<Part>,
+  removed: ReadonlySet<Part>,
+  parts: number,
+): { now: number; end: number } {
+  if ("share" in target) return { now: removed.size / parts, end: target.share };
+  const { limit, measure } = target;
+  const whole = measure(new Set());
+  return { now: 1 - measure(removed) / whole, end: 1 - limit / whole };
+}
+
+/**
+ * The fewest of `most` steps that leave no more than the limit.
+ * @param at how far it is on the way, from `progressOf`.
+ * @param hint what stays whatever is cut.
+ * Throws `target-not-reached` when all of them leave more.
+ */
+export function fewestFor<Part>(
+  target: Exclude<CutTarget<Part>, { share: number }>,
+  at: number,
+  { most, removedAt, hint }: { most: number; removedAt(step: number): ReadonlySet<Part>; hint: string },
+): number {
+  const { limit, measure } = target;
+  const allowed = measure(new Set()) * (1 - at) * (1 + 1e-9);
+  const step = lowestCount(0, most, (each) => measure(removedAt(each)) <= allowed);
+  const left = step === most ? measure(removedAt(most)) : 0;
+  if (left <= allowed) return step;
+  throw new EspalierError(
+    "target-not-reached",
+    `the target is ${limit}, the least that can be left ${Math.round(left)}`,
+    {
+      hint,
+    },
+  );
 }
 
 function shareOf(limit: Limit, whole: number): number {
@@ -62,16 +97,5 @@ function shareOf(limit: Limit, whole: number): number {
   if (share > 0 && Number.isFinite(share)) return Math.min(1, share);
   throw new EspalierError("bad-usage", `a target of ${"share" in limit ? limit.share : limit.count}`, {
     hint: "Give a number above 0, or a share of what there is, say 50%.",
-  });
-}
-
-/**
- * A run with a batch of 1, and 1 for all that the file leaves free, as models are measured; the run by which the groups
- * were found where the model refuses that.
- */
-async function usualTrace({ model, trace }: Grouping, engine: Engine, shapes?: Shapes): Promise<Trace> {
-  return inferTrace(model, exampleInputs(model, { shapes }), engine).catch((error: unknown) => {
-    if (error instanceof EspalierError && error.code === "runtime") return trace;
-    throw error;
   });
 }

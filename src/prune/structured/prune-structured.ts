@@ -7,14 +7,17 @@ import type { Evaluation } from "../../train/evaluate.js";
 import { frozenTensors } from "../../train/frozen.js";
 import type { RoundRecord } from "../round.js";
 import { oneShot } from "../schedules/one-shot.js";
-import { searchDrop } from "../search-drop.js";
 import { teacherFor } from "../teacher.js";
 import type { PhaseEpoch } from "../work.js";
 import { buildGroups } from "./build-groups.js";
 import { looksAtData } from "./criteria/criterion.js";
+import { cut } from "./cut.js";
 import { type CutGoal, targetFor } from "./goal.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
-import { type CutTarget, Thinning, type ThinningOptions } from "./thinning.js";
+import { reach, reachDrop } from "./reach.js";
+import { remaining } from "./remaining.js";
+import { Thinning, type ThinningOptions } from "./thinning.js";
+import { usualTrace } from "./usual-trace.js";
 import type { Proof } from "./verify.js";
 
 export interface StructuredOptions extends Omit<ThinningOptions, "rounds" | "recovery" | "evaluation" | "seed"> {
@@ -97,10 +100,18 @@ export async function pruneStructured(original: Model, options: StructuredOption
     rounds.push(record);
     options.onRound?.(record);
   };
+  const measured = {
+    parameters: (removed: ReadonlySet<Group>) => remaining(grouping, removed).parameters,
+    async macs() {
+      const trace = await usualTrace(grouping, engine, shapes);
+      return (removed: ReadonlySet<Group>) => remaining(grouping, removed, trace).macs;
+    },
+    model: (removed: ReadonlySet<Group>) => cut(grouping, removed),
+  };
   const { evaluation: after, missed } =
     "maxDrop" in goal
       ? await reachDrop(thinning, before, goal.maxDrop, onRound)
-      : await reach(thinning, await targetFor(goal, grouping, options), onRound);
+      : await reach(thinning, await targetFor(goal, measured), onRound);
   const { proof, removed, allocation } = thinning;
   if (!proof) throw new Error("every way to the goal cuts");
   const { undone, unjudged } = allocation;
@@ -130,50 +141,4 @@ function assertFinite({ groups }: Grouping): void {
       hint: "Export the model anew, or repair the weights.",
     });
   }
-}
-
-interface Reached {
-  evaluation: Evaluation | null;
-  missed: EspalierError | null;
-}
-
-async function reach(thinning: Thinning, target: CutTarget, onRound: (record: RoundRecord) => void): Promise<Reached> {
-  try {
-    const evaluation = await thinning.pruneTo(target, "prune");
-    const { accuracy, loss } = evaluation ?? { accuracy: null, loss: null };
-    const sparsity = thinning.removed.size / thinning.size.groups;
-    onRound({ round: 1, sparsity, accuracy, loss, bytes: null, kept: null });
-    return { evaluation, missed: null };
-  } catch (error) {
-    if (!(error instanceof EspalierError) || error.code !== "diverged") throw error;
-    return { evaluation: await thinning.evaluate(), missed: error };
-  }
-}
-
-async function reachDrop(
-  thinning: Thinning,
-  before: Evaluation | null,
-  maxDrop: number,
-  onRound: (record: RoundRecord) => void,
-): Promise<Reached> {
-  if (before?.accuracy == null) {
-    throw new EspalierError("bad-usage", "points of accuracy need a classifier and labelled data to judge by");
-  }
-  const { groups, most } = thinning.size;
-  const searched = {
-    units: groups,
-    most,
-    // Whole units are dearer than weights: a third less each time.
-    step: 1.5,
-    get state() {
-      return thinning.state;
-    },
-    set state(state) {
-      thinning.state = state;
-    },
-    removed: () => thinning.removed.size,
-    sparsityAt: () => thinning.removed.size / groups,
-    pruneTo: (count: number, name: string) => thinning.pruneTo({ share: count / groups }, name),
-  };
-  return searchDrop(searched, { accuracy: before.accuracy, maxDrop, onRound });
 }

@@ -2,19 +2,21 @@ import { isFloat, type TypedArray } from "../../base/dtype.js";
 import { Tensor } from "../../base/tensor.js";
 import { constantOf, constants } from "../../graph/constant.js";
 import { setConstant } from "../../graph/edit.js";
-import type { Model } from "../../graph/ir.js";
-import type { Group, Grouping } from "./groups.js";
+import type { Model, Value } from "../../graph/ir.js";
+
+/** Positions that stay of a value, by axis; null for all. */
+type Keeps = (value: Value) => readonly (readonly number[] | null)[];
 
 /**
  * Writes the weights of a cut network that has learnt back to where they were in the whole one, so that it can be cut
  * further, under the names and indices of the original. What was removed keeps its old weights.
  */
-export function takeBack(grouping: Grouping, removed: ReadonlySet<Group>, trained: Model): void {
-  for (const { value, tensor } of [...constants(grouping.model.graph)]) {
+export function takeBack(whole: Model, trained: Model, keeps: Keeps = () => []): void {
+  for (const { value, tensor } of [...constants(whole.graph)]) {
     const learnt = constantOf(trained.graph.find(value.name) ?? null);
     if (!learnt || !isFloat(tensor.dtype)) continue;
     const array = tensor.array.slice();
-    place(array, tensor.dims, learnt.array, grouping.keeps(value, removed));
+    place(array, tensor.dims, learnt.array, keeps(value));
     setConstant(value, Tensor.fromArray(tensor.dtype, tensor.dims, array));
   }
 }

@@ -5,27 +5,28 @@ import type { Model, Value } from "../../graph/ir.js";
 import type { Shapes } from "../../run/example.js";
 import type { Tensors } from "../../run/session.js";
 import { type Evaluation, evaluate } from "../../train/evaluate.js";
-import type { EpochRecord } from "../../train/fit.js";
-import { type Phase, Recovery, type RecoveryOptions, type RunContext } from "../recovery.js";
+import type { Phase, RecoveryOptions, RunContext } from "../recovery.js";
 import type { Schedule } from "../schedules/schedule.js";
-import { lowestCount } from "../search-size.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
 import type { Teacher } from "../teacher.js";
-import type { PhaseEpoch, PhaseStep } from "../work.js";
+import type { PhaseEpoch } from "../work.js";
 import { type Allocation, type AllocationOptions, allocate } from "./allocate.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut, takeSlices } from "./cut.js";
 import { gatedModel } from "./gates.js";
+import { type CutTarget, fewestFor, progressOf } from "./goal.js";
 import type { Group, Grouping } from "./groups.js";
 import { observe } from "./observe.js";
 import { recalibrate } from "./recalibrate.js";
 import { type RefitResult, refit } from "./refit/refit.js";
 import { type ScoreOptions, scoreGroups } from "./score.js";
 import { takeBack } from "./take-back.js";
+import { type TrainingReports, trainCut } from "./train-cut.js";
 import { type Proof, verifyCut } from "./verify.js";
 
 export interface ThinningOptions
   extends RunContext,
+    TrainingReports,
     Omit<ScoreOptions, "activities" | "seed">,
     Omit<AllocationOptions, "sparsity"> {
   /** Dims of inputs whose file leaves axes free, by input. */
@@ -42,12 +43,7 @@ export interface ThinningOptions
    */
   refit?: boolean;
   onRefit?(result: RefitResult): void;
-  onStep?(step: PhaseStep): void;
-  onEpoch?(epoch: PhaseEpoch): void;
 }
-
-/** How far a network is cut: to a share of its groups, or until a measure of what stays is no more than a limit. */
-export type CutTarget = { share: number } | { limit: number; measure(removed: ReadonlySet<Group>): number };
 
 /** A state to come back to. */
 export interface ThinningState {
@@ -106,11 +102,11 @@ export class Thinning {
   }
 
   /** The groups that can go, and how many of them at most. */
-  get size(): { groups: number; most: number } {
+  get size(): { parts: number; most: number } {
     const { units } = this.#options;
     const sets = this.grouping.sets.filter(({ unit }) => !units || units.includes(unit));
-    const groups = sets.reduce((sum, set) => sum + set.groups.length, 0);
-    return { groups, most: groups - sets.length };
+    const parts = sets.reduce((sum, set) => sum + set.groups.length, 0);
+    return { parts, most: parts - sets.length };
   }
 
   /** The network as it is now. */
@@ -128,9 +124,9 @@ export class Thinning {
    * @returns how the network does now; null when there is nothing to judge by.
    * Throws `target-not-reached` for a limit below what can be reached, `diverged` with the last good weights.
    */
-  async pruneTo(target: CutTarget, name: string): Promise<Evaluation | null> {
+  async pruneTo(target: CutTarget<Group>, name: string): Promise<Evaluation | null> {
     const { rounds } = this.#options;
-    const from = this.#progressOf(target);
+    const from = progressOf(target, this.#removed, this.size.parts);
     let evaluation: Evaluation | null = null;
     for (let round = 1; round <= rounds.count; round++) {
       const scores = await this.#score();
@@ -147,30 +143,13 @@ export class Thinning {
     return evaluation ?? this.evaluate();
   }
 
-  /** How much is gone and how much shall go, as shares: of the groups, or of what is measured. */
-  #progressOf(target: CutTarget): { now: number; end: number } {
-    if ("share" in target) return { now: this.#removed.size / this.size.groups, end: target.share };
-    const { limit, measure } = target;
-    const whole = measure(new Set());
-    return { now: 1 - measure(this.#removed) / whole, end: 1 - limit / whole };
-  }
-
-  #choose(target: CutTarget, at: number, scores: ReadonlyMap<Group, number>): Allocation {
+  #choose(target: CutTarget<Group>, at: number, scores: ReadonlyMap<Group, number>): Allocation {
     const allocated = (sparsity: number) =>
       allocate(this.grouping, scores, { ...this.#options, sparsity }, this.#removed);
     if ("share" in target) return allocated(at);
-    const { measure } = target;
-    const limit = measure(new Set()) * (1 - at) * (1 + 1e-9);
-    const count = lowestCount(0, steps, (step) => step === steps || measure(allocated(step / steps).removed) <= limit);
-    if (count < steps) return allocated(count / steps);
-    const least = measure(allocated(1 - 1 / steps).removed);
-    throw new EspalierError(
-      "target-not-reached",
-      `the target is ${target.limit}, the least that can be left ${Math.round(least)}`,
-      {
-        hint: "One unit of each layer stays, and what cannot be cut: see `espalier inspect --groups`.",
-      },
-    );
+    const removedAt = (step: number) => allocated(step / steps).removed;
+    const hint = "One unit of each layer stays, and what cannot be cut: see `espalier inspect --groups`.";
+    return allocated(fewestFor(target, at, { most: steps - 1, removedAt, hint }) / steps);
   }
 
   async #score(): Promise<Map<Group, number>> {
@@ -196,7 +175,7 @@ export class Thinning {
     });
     onRefit?.(fitted);
     const result = await recalibrate(fitted.model, data, options);
-    takeBack(this.grouping, this.#removed, result);
+    takeBack(this.grouping.model, result, (value) => this.grouping.keeps(value, this.#removed));
     return result;
   }
 
@@ -215,26 +194,16 @@ export class Thinning {
     options = this.#options.recovery,
     { fading, facts }: Partial<Pick<Phase, "fading" | "facts">> = {},
   ): Promise<Evaluation | null> {
-    const { onStep, onEpoch, criterion } = this.#options;
     if (!options || options.epochs === 0) return null;
-    const sparsity = this.#removed.size / this.size.groups;
-    const ofEpoch = (record: EpochRecord): PhaseEpoch => ({ ...record, phase: name, sparsity });
-    const recovery = await Recovery.create(model, this.#teacher, options, this.#options, { gradients: false });
+    const phase = { name, fading, facts: [this.#options.criterion.name, facts] };
+    const sparsity = this.#removed.size / this.size.parts;
     try {
-      const { history, evaluation } = await recovery.train(model, {
-        name,
-        layers: [],
-        masks: [],
-        fading,
-        facts: [criterion.name, facts],
-        onStep: (done, totalSteps, loss) => onStep?.({ phase: name, done, totalSteps, loss, sparsity }),
-        onEpoch: (record) => onEpoch?.(ofEpoch(record)),
-      });
-      this.history.push(...history.map(ofEpoch));
+      const { history, evaluation } = await trainCut(model, phase, sparsity, this.#teacher, options, this.#options);
+      this.history.push(...history);
       return evaluation;
     } finally {
       // Also when it diverged: the model then has the last good weights.
-      takeBack(this.grouping, this.#removed, model);
+      takeBack(this.grouping.model, model, (value) => this.grouping.keeps(value, this.#removed));
     }
   }
 }

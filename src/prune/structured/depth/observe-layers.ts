@@ -4,7 +4,6 @@ import { toFloat32 } from "../../../base/tensor.js";
 import type { Dataset } from "../../../data/dataset.js";
 import { attr } from "../../../graph/attribute.js";
 import { Builder } from "../../../graph/builder.js";
-import { cloneModel } from "../../../graph/clone.js";
 import type { Model, Value } from "../../../graph/ir.js";
 import type { Trace } from "../../../graph/trace.js";
 import { sortNodes } from "../../../graph/walk.js";
@@ -13,11 +12,14 @@ import { type PredictOptions, predict } from "../../../train/predict.js";
 import type { Factor } from "../factors.js";
 import { linkAxes } from "../link-axes.js";
 import type { LayerActivityCriterion } from "./criterion.js";
+import { maskLayers } from "./remove-layers.js";
 import type { ResidualLayer } from "./residual-layer.js";
 
 /**
  * The mean over all positions of the data of what a criterion says, by layer: one pass for all layers. onnxruntime
  * reduces each batch to a number for each example, so that memory does not grow with the data.
+ * @param layers of those that are left.
+ * @param options with the layers that are gone.
  * Throws `bad-data` where a layer gives numbers that are not finite.
  */
 export async function observeLayers(
@@ -25,10 +27,10 @@ export async function observeLayers(
   layers: readonly ResidualLayer[],
   criterion: LayerActivityCriterion,
   data: Dataset,
-  options: PredictOptions,
+  { removed, ...options }: PredictOptions & { removed: readonly ResidualLayer[] },
 ): Promise<Map<ResidualLayer, number>> {
   const featuresOf = featureFinder(model, trace);
-  const { model: watched, values } = cloneModel(model);
+  const { model: watched, values } = maskLayers(model, removed, trace);
   const b = new Builder(watched.graph, "observed/");
   const copyOf = (value: Value) => {
     const copy = values.get(value) ?? value;

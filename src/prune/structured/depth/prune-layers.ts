@@ -1,113 +1,127 @@
 import { EspalierError } from "../../../base/errors.js";
-import { randomStream } from "../../../base/random.js";
-import type { Dataset } from "../../../data/dataset.js";
-import { subsetOf } from "../../../data/split.js";
 import type { Model } from "../../../graph/ir.js";
-import type { Trace } from "../../../graph/trace.js";
+import { countParameters, macsOf } from "../../../ops/cost.js";
 import type { Shapes } from "../../../run/example.js";
-import type { Engine } from "../../../run/session.js";
+import type { Evaluation } from "../../../train/evaluate.js";
+import { frozenTensors } from "../../../train/frozen.js";
 import { prepareModel } from "../../../train/prepare.js";
-import { assertSparsity } from "../../sparsity.js";
+import type { RoundRecord } from "../../round.js";
+import { oneShot } from "../../schedules/one-shot.js";
+import { teacherFor } from "../../teacher.js";
+import type { PhaseEpoch } from "../../work.js";
 import { exampleSizes } from "../build-groups.js";
+import { type CutGoal, targetFor } from "../goal.js";
 import { traceSizes } from "../prepare.js";
+import { reach, reachDrop } from "../reach.js";
+import { usualTrace } from "../usual-trace.js";
 import type { Proof } from "../verify.js";
 import { cosine, l2Norm } from "./criteria.js";
-import type { LayerCriterion } from "./criterion.js";
 import { type DepthKind, findLayers } from "./find-layers.js";
-import { weightsOf } from "./layer-weights.js";
-import { observeLayers } from "./observe-layers.js";
-import { removeLayers, verifyLayers } from "./remove-layers.js";
 import type { ResidualLayer } from "./residual-layer.js";
+import { Shallowing, type ShallowingOptions } from "./shallowing.js";
 
-export interface PruneLayersOptions {
-  engine: Engine;
-  /** Share of the layers that goes, rounded down; at least one stays. */
-  sparsity: number;
+export interface PruneLayersOptions extends Partial<Omit<ShallowingOptions, "engine">> {
+  engine: ShallowingOptions["engine"];
+  /** How much goes; a share is rounded down to whole layers. One layer always stays. */
+  goal: CutGoal;
   /** Default "layer". */
   kind?: DepthKind;
-  /** Default `cosine` where there are data, else `l2Norm`. */
-  criterion?: LayerCriterion;
-  /** Examples to look at, without labels. */
-  data?: Dataset | null;
-  /** At most so many of them are looked at, drawn by the seed. Default 512. */
-  exampleCount?: number;
-  /** Examples a run. Default 32. */
-  batchSize?: number;
   /** Dims of inputs whose file leaves axes free, by input. What is not given is made up. */
   shapes?: Shapes;
-  /** Default 0. */
-  seed?: number;
-  threads?: number;
-  signal?: AbortSignal;
-  onBatch?(done: number, total: number): void;
+  onRound?(record: RoundRecord): void;
 }
 
 export interface PrunedLayers {
   /** The shallower network, at opset 21. */
   model: Model;
-  /** All that could go, in the network's order, with what the criterion says of each. */
+  /** All that could go, in the network's order, with what the criterion last said of each. */
   layers: readonly { layer: ResidualLayer; score: number; removed: boolean }[];
   proof: Proof;
+  /** On the data that judge; null without such. */
+  before: Evaluation | null;
+  after: Evaluation | null;
+  rounds: readonly RoundRecord[];
+  /** Epochs of all phases of training, in order. */
+  history: readonly PhaseEpoch[];
+  /** As `pruneStructured` has it. */
+  missed: EspalierError | null;
 }
 
 /**
- * Takes residual layers or blocks out of a network at once, those with the lowest scores, and proves that what is left
- * computes what the original does with zeros in their place. The original is left alone.
- * Throws `unsupported` when there are no layers to choose from or the proof fails, `bad-usage` for a share that is less
- * than one layer and for a criterion that needs data when there are none.
+ * Takes residual layers or blocks out of a network, those with the lowest scores, at once or in rounds with training in
+ * between, and proves that what is left computes what the network does with zeros in their place. The original is left
+ * alone. By default one cut without training, by `cosine` where there are data, else by `l2Norm`.
+ * Throws `unsupported` when there are no layers to choose from, the proof fails or no gradient passes an operator,
+ * `bad-usage` for options that do not fit, such as a share that is less than one layer, `bad-data` when model and data do
+ * not, `target-not-reached` when it is plain from the start, `interrupted` when the signal stopped it.
  */
 export async function pruneLayers(original: Model, options: PruneLayersOptions): Promise<PrunedLayers> {
-  const { engine, sparsity, kind = "layer", shapes, data = null } = options;
-  const { criterion = data ? cosine : l2Norm } = options;
-  assertSparsity(sparsity);
-  const model = prepareModel(original);
-  const [example] = exampleSizes(model, shapes);
-  const prepared = { model, trace: await traceSizes(model, [() => example], engine) };
-  const layers = findLayers(model, prepared.trace, kind);
-  const count = Math.min(layers.length - 1, Math.floor(sparsity * layers.length + 1e-9));
-  if (count < 1) throw tooFew(layers.length, kind);
-  const scores = await scoreLayers(prepared, layers, criterion, options);
-  const scoreOf = (layer: ResidualLayer) => scores.get(layer) ?? 0;
-  const removed = new Set([...layers].sort((a, b) => scoreOf(a) - scoreOf(b)).slice(0, count));
-  const chosen = layers.filter((layer) => removed.has(layer));
-  const after = removeLayers(model, chosen);
-  return {
-    model: after,
-    layers: layers.map((layer) => ({ layer, score: scoreOf(layer), removed: removed.has(layer) })),
-    proof: await verifyLayers(prepared, chosen, example, engine, after),
-  };
-}
-
-async function scoreLayers(
-  prepared: { model: Model; trace: Trace },
-  layers: readonly ResidualLayer[],
-  criterion: LayerCriterion,
-  { engine, data, exampleCount = 512, batchSize = 32, threads, seed = 0, signal, onBatch }: PruneLayersOptions,
-): Promise<Map<ResidualLayer, number>> {
-  if (criterion.needs === "weights") {
-    const score = (layer: ResidualLayer) =>
-      criterion.score([...weightsOf(layer, prepared.trace)], randomStream(seed, "layers", layer.name));
-    return new Map(layers.map((layer) => [layer, score(layer)]));
-  }
-  if (!data) {
+  const { engine, goal, kind = "layer", shapes, recovery = null, evaluation = null, seed = 0 } = options;
+  const { criterion = recovery ? cosine : l2Norm, rounds = { count: 1, schedule: oneShot } } = options;
+  if (criterion.needs === "data" && !recovery) {
     throw new EspalierError("bad-usage", `the criterion ${criterion.name} looks at data, and there are none`, {
       hint: "Give data, or take l2.",
     });
   }
-  const order = randomStream(seed, "layers").permutation(data.size);
-  const some = subsetOf(data, order.subarray(0, exampleCount));
-  return observeLayers(prepared, layers, criterion, some, { engine, batchSize, threads, signal, onBatch });
+  if (!(Number.isInteger(rounds.count) && rounds.count >= 1)) {
+    throw new EspalierError("bad-usage", `${rounds.count} rounds`, { hint: "Give a whole number from 1." });
+  }
+  const model = prepareModel(original);
+  const [example] = exampleSizes(model, shapes);
+  const prepared = { model, trace: await traceSizes(model, [() => example], engine) };
+  const frozen = frozenTensors(original, recovery?.freeze ?? []);
+  const found = findLayers(model, prepared.trace, kind);
+  const layers = found.filter(({ weights }) => ![...weights].some(({ name }) => frozen(name)));
+  assertEnough(layers.length, kind, "sparsity" in goal ? goal.sparsity : 1);
+  const context = { ...options, criterion, rounds, recovery, evaluation, seed };
+  const teacher = recovery && recovery.epochs > 0 ? await teacherFor(original, recovery, context) : null;
+  const shallowing = new Shallowing(prepared, layers, teacher, context);
+  const before = await shallowing.evaluate();
+  const records: RoundRecord[] = [];
+  const onRound = (record: RoundRecord) => {
+    records.push(record);
+    options.onRound?.(record);
+  };
+  const measured = {
+    parameters: (removed: ReadonlySet<ResidualLayer>) => countParameters(shallowing.model(removed).graph).parameters,
+    async macs() {
+      const trace = await usualTrace(prepared, engine, shapes);
+      const nodes = [...model.graph.nodes].map((node) => [node, macsOf(node, trace)] as const);
+      return (removed: ReadonlySet<ResidualLayer>) => {
+        const gone = new Set([...removed].flatMap((layer) => [...layer.nodes]));
+        return nodes.reduce((sum, [node, macs]) => (gone.has(node) ? sum : sum + macs), 0);
+      };
+    },
+    model: (removed: ReadonlySet<ResidualLayer>) => shallowing.model(removed),
+  };
+  const { evaluation: after, missed } =
+    "maxDrop" in goal
+      ? await reachDrop(shallowing, before, goal.maxDrop, onRound)
+      : await reach(shallowing, await targetFor(goal, measured), onRound);
+  const { proof, removed, scores, history } = shallowing;
+  if (!proof) throw new Error("every way to the goal cuts");
+  return {
+    model: shallowing.model(),
+    layers: layers.map((layer) => ({ layer, score: scores.get(layer) ?? 0, removed: removed.has(layer) })),
+    proof,
+    before,
+    after,
+    rounds: records,
+    history,
+    missed,
+  };
 }
 
-function tooFew(count: number, kind: DepthKind): EspalierError {
+function assertEnough(count: number, kind: DepthKind, sparsity: number): void {
   if (count < 2) {
     const what =
       count === 0 ? `the model has no ${kind} that can be bypassed` : `the model has one ${kind}, and one has to stay`;
-    return new EspalierError("unsupported", what, {
+    throw new EspalierError("unsupported", what, {
       hint: `A ${kind} is what adds to its own input, y = x + f(x). Take another granularity.`,
     });
   }
-  return new EspalierError("bad-usage", `that is less than one of ${count} ${kind}s`, {
+  if (sparsity * count + 1e-9 >= 1) return;
+  throw new EspalierError("bad-usage", `that is less than one of ${count} ${kind}s`, {
     who: "sparsity",
     hint: `Give at least ${Math.ceil(100 / count) / 100}.`,
   });

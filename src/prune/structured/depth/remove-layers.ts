@@ -2,7 +2,7 @@ import { Tensor } from "../../../base/tensor.js";
 import { Builder } from "../../../graph/builder.js";
 import { cloneModel } from "../../../graph/clone.js";
 import { removeNode, replaceUses, setInput } from "../../../graph/edit.js";
-import type { Model, Node } from "../../../graph/ir.js";
+import type { Model, Node, Value } from "../../../graph/ir.js";
 import type { Trace } from "../../../graph/trace.js";
 import { sortNodes } from "../../../graph/walk.js";
 import { removeDead } from "../../../passes/remove-dead.js";
@@ -26,9 +26,10 @@ export function removeLayers(original: Model, layers: readonly ResidualLayer[]):
   return model;
 }
 
-/** A copy of the same model in which f(x) is computed, and then counts as zeros. */
-export function maskLayers(original: Model, layers: readonly ResidualLayer[], trace: Trace): Model {
-  const { model, sums } = withSums(original, layers);
+/** A copy of the same model in which f(x) is computed, and then counts as zeros; with what became of its values. */
+export function maskLayers(original: Model, layers: readonly ResidualLayer[], trace: Trace): Copied {
+  const copied = withSums(original, layers);
+  const { model, sums } = copied;
   const b = new Builder(model.graph, "masked/");
   const never = b.constant(Tensor.fromArray("bool", [], Uint8Array.of(0)));
   for (const { sum, skip, original } of sums) {
@@ -40,7 +41,7 @@ export function maskLayers(original: Model, layers: readonly ResidualLayer[], tr
     }
   }
   sortNodes(model.graph);
-  return model;
+  return copied;
 }
 
 /** Proves that the network without the layers computes what the masked one does. Throws as `verifyEqual` does. */
@@ -51,7 +52,7 @@ export function verifyLayers(
   engine: Engine,
   after: Model = removeLayers(model, layers),
 ): Promise<Proof> {
-  const masked = maskLayers(model, layers, trace);
+  const { model: masked } = maskLayers(model, layers, trace);
   const hint = misunderstood;
   return verifyEqual({ model, trace, masked, cut: after, keeps: () => [], hint }, feeds, engine);
 }
@@ -64,8 +65,15 @@ interface CopiedSum {
   skip: number;
 }
 
+interface Copied {
+  model: Model;
+  /** The copy of each value of the original. */
+  values: ReadonlyMap<Value, Value>;
+  sums: readonly CopiedSum[];
+}
+
 /** A copy of the model, and where the layers' sums are in it. */
-function withSums(original: Model, layers: readonly ResidualLayer[]): { model: Model; sums: CopiedSum[] } {
+function withSums(original: Model, layers: readonly ResidualLayer[]): Copied {
   const { model, values } = cloneModel(original);
   const sums = layers.flatMap(({ bypasses }) =>
     bypasses.flatMap(({ sum, output, skip }) => {
@@ -73,5 +81,5 @@ function withSums(original: Model, layers: readonly ResidualLayer[]): { model: M
       return copy ? [{ sum: copy, original: sum, skip: sum.inputs.indexOf(skip) }] : [];
     }),
   );
-  return { model, sums };
+  return { model, values, sums };
 }

@@ -32,9 +32,17 @@ function randomTensor(dims: readonly number[]): Tensor {
   );
 }
 
+const half = { engine, goal: { sparsity: 0.5 } };
+const lookingAt = (data: Dataset | null, batchSize?: number) => data && { data, epochs: 0, batchSize };
+
+interface Looking extends Partial<PruneLayersOptions> {
+  data?: Dataset | null;
+  batchSize?: number;
+}
+
 /** The scores of all layers, in the network's order. */
-async function scores(model: Model, options: Partial<PruneLayersOptions>): Promise<number[]> {
-  const { layers } = await pruneLayers(model, { engine, sparsity: 0.5, ...options });
+async function scores(model: Model, { data = null, batchSize, ...options }: Looking): Promise<number[]> {
+  const { layers } = await pruneLayers(model, { ...half, ...options, recovery: lookingAt(data, batchSize) });
   return layers.map(({ score }) => score);
 }
 
@@ -221,13 +229,13 @@ describe("layers by their weights", () => {
 
 describe("pruning layers", () => {
   const removedOf = async (sparsity: number, data: Dataset | null = null) => {
-    const { layers } = await pruneLayers(tokenNet(), { engine, sparsity, data });
+    const { layers } = await pruneLayers(tokenNet(), { engine, goal: { sparsity }, recovery: lookingAt(data) });
     return layers.filter(({ removed }) => removed).map(({ layer }) => layer.name);
   };
 
   it("takes the lowest scores, a share rounded down, and leaves one", async () => {
     const model = tokenNet();
-    const order = await pruneLayers(model, { engine, sparsity: 0.5 });
+    const order = await pruneLayers(model, half);
     const ascending = [...order.layers].sort((a, b) => a.score - b.score).map(({ layer }) => layer.name);
     expect(await removedOf(0.34)).toEqual(ascending.slice(0, 1));
     expect(await removedOf(0.65)).toEqual(ascending.slice(0, 1));
@@ -240,7 +248,7 @@ describe("pruning layers", () => {
     const before = [...model.graph.nodes].length;
     const data = datasetOf(randomTensor([20, 4, size]));
     const results = await Promise.all(
-      [4, 32].map((batchSize) => pruneLayers(model, { engine, sparsity: 0.5, data, batchSize })),
+      [4, 32].map((batchSize) => pruneLayers(model, { ...half, recovery: lookingAt(data, batchSize) })),
     );
     const [a, b] = results.map(({ layers }) => layers.map(({ removed }) => removed));
     expect(a).toEqual(b);
@@ -250,11 +258,9 @@ describe("pruning layers", () => {
 
   it("refuses less than a layer, a model without layers, and data criteria without data", async () => {
     await expect(removedOf(0.2)).rejects.toThrow(/less than one of 3 layers.*at least 0\.34/s);
-    await expect(pruneLayers(tokenNet(), { engine, sparsity: 0.5, criterion: cosine })).rejects.toThrow(
-      /there are none/,
-    );
+    await expect(pruneLayers(tokenNet(), { ...half, criterion: cosine })).rejects.toThrow(/there are none/);
     const net = new ResidualNet(seed);
     const model = net.output(net.linear(net.input(["batch", 4]), "only", 4, 4));
-    await expect(pruneLayers(model, { engine, sparsity: 0.5 })).rejects.toThrow(/no layer that can be bypassed/);
+    await expect(pruneLayers(model, half)).rejects.toThrow(/no layer that can be bypassed/);
   });
 });
