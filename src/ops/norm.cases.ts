@@ -55,6 +55,26 @@ export const normCases: readonly OpCase[] = [
         num_groups: attr.int(3),
       }),
   },
+  {
+    op: "GroupNormalization",
+    name: "one group, a sequence, a large epsilon",
+    build: (c) =>
+      c.emit("GroupNormalization", [c.float([3, 4, 5]), c.float([4]), c.float([4])], {
+        num_groups: attr.int(1),
+        epsilon: attr.float(0.3),
+      }),
+  },
+  {
+    op: "LayerNormalization",
+    name: "no bias, a large epsilon",
+    build: (c) => c.emit("LayerNormalization", [c.float([3, 2, 5]), c.float([5])], { epsilon: attr.float(0.2) }),
+  },
+  {
+    op: "LayerNormalization",
+    name: "a scale of both axes, a bias of the last",
+    build: (c) =>
+      c.emit("LayerNormalization", [c.float([3, 2, 5]), c.float([2, 5]), c.float([5])], { axis: attr.int(1) }),
+  },
   ...[-1, 1].map(
     (axis): OpCase => ({
       op: "LayerNormalization",
@@ -71,7 +91,7 @@ export const normCases: readonly OpCase[] = [
     op: "RMSNormalization",
     name: "last axis",
     opset: 23,
-    build: (c) => c.emit("RMSNormalization", [c.float([2, 4, 3]), c.float([3], positive)]),
+    build: (c) => c.emit("RMSNormalization", [c.float([2, 4, 3], { kinks: [0] }), c.float([3], positive)]),
   },
   {
     op: "SimplifiedLayerNormalization",
@@ -85,6 +105,23 @@ export const normCases: readonly OpCase[] = [
       build: (c) => c.emit("LpNormalization", [c.float([4, 3])], { axis: attr.int(axis) }),
     }),
   ),
+  {
+    op: "LpNormalization",
+    name: "sum of magnitudes",
+    build: (c) =>
+      c.emit("LpNormalization", [c.float([4, 3, 2], { kinks: [0] })], { axis: attr.int(1), p: attr.int(1) }),
+  },
+  {
+    op: "LRN",
+    name: "an odd number of channels together, strongly",
+    build: (c) =>
+      c.emit("LRN", [c.float([2, 6, 3, 1])], {
+        size: attr.int(5),
+        alpha: attr.float(2),
+        beta: attr.float(0.6),
+        bias: attr.float(1.5),
+      }),
+  },
   {
     op: "LRN",
     name: "three channels together",

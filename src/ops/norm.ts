@@ -4,8 +4,16 @@ import type { Builder } from "../graph/builder.js";
 import { setAttribute, setInput } from "../graph/edit.js";
 import type { Node, Value } from "../graph/ir.js";
 import { alongOthers, type Coupling, type CouplingContext } from "./coupling.js";
-import { defineOp, noMacs, none, noWeights, rule, withoutWeights } from "./define.js";
+import { defineOp, type Gradient, noMacs, noWeights, rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
+import {
+  fromAxisGradient,
+  groupGradient,
+  instanceGradient,
+  localResponseGradient,
+  lpGradient,
+  meanVarianceGradient,
+} from "./norm-gradient.js";
 
 /**
  * x * scale + bias for each channel, in one fused pass: onnxruntime's BatchNormalization with mean 0 and variance 1.
@@ -127,11 +135,11 @@ const batchNormalization = defineOp({
 });
 
 /** One with a scale and a bias for each channel, or each element of the axes that it normalizes over. */
-const normalization = (type: string, coupling: Coupling) =>
+const normalization = (type: string, gradient: Gradient, coupling: Coupling) =>
   defineOp({
     type,
     domain: "",
-    gradient: none(`${type} has no gradient rule`),
+    gradient,
     coupling,
     weights: noWeights,
     learnable: [1, 2],
@@ -139,7 +147,7 @@ const normalization = (type: string, coupling: Coupling) =>
     macs: noMacs,
   });
 
-const instanceNormalization = normalization("InstanceNormalization", {
+const instanceNormalization = normalization("InstanceNormalization", instanceGradient, {
   links(c) {
     const x = c.input(0);
     c.sameAll(x, c.output(0));
@@ -150,7 +158,7 @@ const instanceNormalization = normalization("InstanceNormalization", {
 });
 
 /** Whole groups may leave; within one, the channels share their mean and variance. */
-const groupNormalization = normalization("GroupNormalization", {
+const groupNormalization = normalization("GroupNormalization", groupGradient, {
   links(c) {
     const x = c.input(0);
     const groups = c.node.int("num_groups", 1);
@@ -185,20 +193,20 @@ const fromAxis: Coupling = {
 };
 
 /** Without anything learned. */
-const statistical = (type: string, axes: (c: CouplingContext) => readonly number[]) =>
-  withoutWeights(type, none(`${type} has no gradient rule`), alongOthers(axes, overPlane));
+const statistical = (type: string, gradient: Gradient, axes: (c: CouplingContext) => readonly number[]) =>
+  withoutWeights(type, gradient, alongOthers(axes, overPlane));
 
 export const normOps = [
   batchNormalization,
   instanceNormalization,
   groupNormalization,
-  normalization("LayerNormalization", fromAxis),
-  normalization("RMSNormalization", fromAxis),
+  normalization("LayerNormalization", fromAxisGradient(true), fromAxis),
+  normalization("RMSNormalization", fromAxisGradient(false), fromAxis),
   // What onnxruntime's optimizer calls an RMSNormalization that it finds; it is of the standard domain there.
-  normalization("SimplifiedLayerNormalization", fromAxis),
-  statistical("LpNormalization", (c) => [c.axis(-1)]),
-  statistical("LRN", () => [1]),
-  statistical("MeanVarianceNormalization", (c) => {
+  normalization("SimplifiedLayerNormalization", fromAxisGradient(false), fromAxis),
+  statistical("LpNormalization", lpGradient, (c) => [c.axis(-1)]),
+  statistical("LRN", localResponseGradient, () => [1]),
+  statistical("MeanVarianceNormalization", meanVarianceGradient, (c) => {
     const axes = c.node.ints("axes", [0, 2, 3]);
     return axes.map((axis) => (axis < 0 ? axis + c.input(0).length : axis));
   }),
