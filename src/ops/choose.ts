@@ -1,10 +1,17 @@
 import { normalizeAxis } from "./broadcast.js";
+import {
+  compressGradient,
+  gatherElementsGradient,
+  gatherNDGradient,
+  sameAgain,
+  scatterElementsGradient,
+  scatterNDGradient,
+  topKGradient,
+} from "./choose-gradient.js";
 import { alongOthers, type Coupling, type CouplingContext, opaque } from "./coupling.js";
 import { none, stop, withoutWeights } from "./define.js";
 
 // Operators that choose elements by their values or by indices that are data.
-
-const noRule = (type: string) => none(`${type} has no gradient rule`);
 
 /** The largest or smallest along an axis: which position it has is data. */
 const argCoupling: Coupling = {
@@ -41,26 +48,30 @@ export const chooseOps = [
   ...["ArgMax", "ArgMin"].map((type) => withoutWeights(type, stop, argCoupling)),
   withoutWeights(
     "TopK",
-    noRule("TopK"),
+    topKGradient,
     alongOthers((c) => [c.axis(-1)], "chooses positions of it"),
   ),
   withoutWeights(
     "Trilu",
-    noRule("Trilu"),
+    sameAgain,
     alongOthers((c) => [c.input(0).length - 2, c.input(0).length - 1], "cuts off a triangle of it"),
   ),
   withoutWeights(
     "GatherND",
-    noRule("GatherND"),
+    gatherNDGradient,
     tailCoupling((c) => c.node.int("batch_dims", 0) + depthOfIndices(c)),
   ),
-  withoutWeights("ScatterND", noRule("ScatterND"), tailCoupling(depthOfIndices)),
-  ...["GatherElements", "ScatterElements", "Compress", "Unique", "NonMaxSuppression"].map((type) =>
-    withoutWeights(type, noRule(type), opaque("chooses its elements by data")),
-  ),
+  withoutWeights("ScatterND", scatterNDGradient, tailCoupling(depthOfIndices)),
+  ...Object.entries({
+    GatherElements: gatherElementsGradient,
+    ScatterElements: scatterElementsGradient,
+    Compress: compressGradient,
+    Unique: none("how many elements Unique gives depends on the data"),
+    NonMaxSuppression: stop,
+  }).map(([type, gradient]) => withoutWeights(type, gradient, opaque("chooses its elements by data"))),
   withoutWeights(
     "ReverseSequence",
-    noRule("ReverseSequence"),
+    sameAgain,
     alongOthers(
       (c) =>
         [c.node.int("time_axis", 0), c.node.int("batch_axis", 1)].map((axis) => normalizeAxis(axis, c.input(0).length)),
