@@ -14,13 +14,23 @@ import type { Given } from "./without-data.js";
 
 // Options of the prune command for whole neurons, filters, heads and hidden units.
 
-const granularities = ["weight", "structured", "neuron", "filter", "channel", "head", "head-dim", "hidden"] as const;
+const granularities = [
+  "weight",
+  "structured",
+  "neuron",
+  "filter",
+  "channel",
+  "head",
+  "head-dim",
+  "hidden",
+  "width",
+] as const;
 export type Granularity = (typeof granularities)[number];
 const depths = ["layer", "block"] as const;
 
 export const granularityOption = new Option(
   "--granularity <kind>",
-  "single weights are set to 0; of the other kinds whole units, layers or blocks leave; structured is all kinds of units",
+  "single weights are set to 0; of the other kinds whole units, layers or blocks leave; structured is all kinds of units but head-dim and width",
 )
   .choices([...granularities, ...depths])
   .default("weight" as const);
@@ -78,6 +88,7 @@ const unitsOf: Record<Exclude<Granularity, "weight">, readonly UnitKind[] | unde
   head: ["head"],
   "head-dim": ["head-dim"],
   hidden: ["hidden"],
+  width: ["width"],
 };
 
 /** How much goes in which steps, of units and of layers. */

@@ -118,7 +118,7 @@ function structureOf({ unit, groups }: GroupSet): string {
   return [unit, ...members.sort()].join(" ");
 }
 
-const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden", "head-dim"];
+const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden", "head-dim", "width"];
 
 /**
  * How many go so that what stays of the layer's channels is a multiple of `roundTo`, the nearest one at which no more
