@@ -7,6 +7,7 @@ import { oneShot } from "../prune/schedules/one-shot.js";
 import { structuredCriteria } from "../prune/structured/criteria/all.js";
 import type { DepthKind } from "../prune/structured/depth/find-layers.js";
 import type { CutGoal, Limit } from "../prune/structured/goal.js";
+import { wishes } from "../prune/structured/groups.js";
 import { normalizations, reductions, type ScoreNormalization, type ScoreReduction } from "../prune/structured/score.js";
 import { numberIn, wholeNumber } from "./options.js";
 import { assertRemoves } from "./pruning.js";
@@ -34,6 +35,13 @@ export const granularityOption = new Option(
 )
   .choices([...granularities, ...depths])
   .default("weight" as const);
+/** Of the inspect command. */
+export const wishOption = new Option(
+  "--granularity <kind>",
+  "as --groups, with units that are cut only where they are asked for",
+)
+  .choices(wishes)
+  .implies({ groups: true });
 export const roundToOption = new Option(
   "--round-to <number>",
   "what stays of a layer is a multiple of this; 1 switches it off (default: 8)",

@@ -7,7 +7,7 @@ import { setInput } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { allGraphs, allNodes, sortNodes } from "../../graph/walk.js";
 import type { Group, Grouping } from "./groups.js";
-import { emitKeptStatistics } from "./kept-statistics.js";
+import { keepStatistics } from "./kept-statistics.js";
 
 /**
  * Where a network sums over an axis: what flows in there, times 1 where it counts and 0 where it does not. Of integers,
@@ -63,10 +63,7 @@ export function gatedModel(
     }
     setInput(copy, input, gate.gated);
   }
-  for (const statistic of grouping.statistics) {
-    const copy = copyOf.get(statistic.node);
-    if (copy) emitKeptStatistics(statistic, copy, grouping, removed);
-  }
+  keepStatistics(grouping, removed, copyOf);
   for (const graph of allGraphs(model.graph)) sortNodes(graph);
   return { model, gates: [...gates.values()].flat() };
 }

@@ -3,7 +3,7 @@ import { dimsOf, provenCuts, reasonOf, someOf, summary } from "../../../test/sup
 import { ResidualNet } from "../../../test/support/residual-nets.js";
 import { expectClose, ramp, runModel } from "../../../test/support/run-model.js";
 import { randomStream } from "../../base/random.js";
-import { floatTensor, toFloat32 } from "../../base/tensor.js";
+import { floatTensor, fromFloat32, sizeOf, toFloat32 } from "../../base/tensor.js";
 import { constantOf } from "../../graph/constant.js";
 import { setConstant } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
@@ -86,6 +86,27 @@ describe("width", () => {
       expect(Math.max(...zeros.map((value, i) => Math.abs(value - expected[i])))).toBeGreaterThan(0.05);
     },
   );
+
+  it("of float16: rounded where the cut network is", async () => {
+    const net = new ResidualNet(seed);
+    const random = randomStream(seed, "float16");
+    const weight = (name: string, dims: readonly number[]) => {
+      const values = Float32Array.from({ length: sizeOf(dims) }, () => random.normal() / Math.sqrt(dims[0]));
+      return net.b.constant(fromFloat32("float16", dims, values), name);
+    };
+    let x = net.b.emit("MatMul", [net.b.input("input", "float16", [4, 5]), weight("a", [5, 32])]);
+    for (const layer of ["1", "2"]) {
+      const vectors = ["scale", "bias"].map((each) => weight(`${layer}.${each}`, [32]));
+      const up = net.b.emit("MatMul", [
+        net.b.emit("LayerNormalization", [x, ...vectors]),
+        weight(`${layer}.up`, [32, 48]),
+      ]);
+      const down = net.b.emit("MatMul", [net.b.emit("Relu", [up]), weight(`${layer}.down`, [48, 32])]);
+      x = net.b.emit("Add", [x, down]);
+    }
+    const grouping = await proven(net.output(net.b.emit("MatMul", [x, weight("out", [32, 3])])));
+    expect(kindsOf(grouping)).toEqual(["neuron 48", "neuron 48", "width 32"]);
+  });
 
   it("is proven: a scale that is wrong is found", async () => {
     const net = new ResidualNet(seed);
