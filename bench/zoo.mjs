@@ -144,7 +144,7 @@ ${text}
 ## Why axes of weights are frozen
 
 How many axes each reason holds. An axis that is bound by a normalization or a mean is the width of a residual stream,
-whose statistics a cut would change.
+whose statistics a cut would change; \`--granularity width\` cuts it.
 
 ${why}
 `;

@@ -7,6 +7,7 @@ import { oneShot } from "../prune/schedules/one-shot.js";
 import { structuredCriteria } from "../prune/structured/criteria/all.js";
 import type { DepthKind } from "../prune/structured/depth/find-layers.js";
 import type { CutGoal, Limit } from "../prune/structured/goal.js";
+import { wishes } from "../prune/structured/groups.js";
 import { normalizations, reductions, type ScoreNormalization, type ScoreReduction } from "../prune/structured/score.js";
 import { numberIn, wholeNumber } from "./options.js";
 import { assertRemoves } from "./pruning.js";
@@ -14,16 +15,33 @@ import type { Given } from "./without-data.js";
 
 // Options of the prune command for whole neurons, filters, heads and hidden units.
 
-const granularities = ["weight", "structured", "neuron", "filter", "channel", "head", "head-dim", "hidden"] as const;
+const granularities = [
+  "weight",
+  "structured",
+  "neuron",
+  "filter",
+  "channel",
+  "head",
+  "head-dim",
+  "hidden",
+  "width",
+] as const;
 export type Granularity = (typeof granularities)[number];
 const depths = ["layer", "block"] as const;
 
 export const granularityOption = new Option(
   "--granularity <kind>",
-  "single weights are set to 0; of the other kinds whole units, layers or blocks leave; structured is all kinds of units",
+  "single weights are set to 0; of the other kinds whole units, layers or blocks leave; structured is all kinds of units but head-dim and width",
 )
   .choices([...granularities, ...depths])
   .default("weight" as const);
+/** Of the inspect command. */
+export const wishOption = new Option(
+  "--granularity <kind>",
+  "as --groups, with units that are cut only where they are asked for",
+)
+  .choices(wishes)
+  .implies({ groups: true });
 export const roundToOption = new Option(
   "--round-to <number>",
   "what stays of a layer is a multiple of this; 1 switches it off (default: 8)",
@@ -78,6 +96,7 @@ const unitsOf: Record<Exclude<Granularity, "weight">, readonly UnitKind[] | unde
   head: ["head"],
   "head-dim": ["head-dim"],
   hidden: ["hidden"],
+  width: ["width"],
 };
 
 /** How much goes in which steps, of units and of layers. */

@@ -9,9 +9,10 @@ import type { RepairContext } from "./repair.js";
 /**
  * What the elements along an axis are to a user.
  * - filter: output channels of a convolution; neuron: outputs of a linear map; hidden: units of a recurrent layer;
- * - head: what attention computes side by side; head-dim: what is summed within a head.
+ * - head: what attention computes side by side; head-dim: what is summed within a head;
+ * - width: what a normalization or a mean goes over, such as the features of a residual stream.
  */
-export type UnitKind = "filter" | "neuron" | "hidden" | "head" | "head-dim";
+export type UnitKind = "filter" | "neuron" | "hidden" | "head" | "head-dim" | "width";
 
 /** How positions along axes hang together at one node: what is taken out of one is taken out of the other. */
 export type Link =
@@ -21,6 +22,8 @@ export type Link =
   | { kind: "pick"; from: Axis; to: Axis; indices: ArrayLike<number> }
   /** Nothing can be taken out. */
   | { kind: "bound"; axis: Axis; reason: string }
+  /** Bound too, unless units of width are asked for. See `Statistic`. */
+  | { kind: "statistic"; axis: Axis; reason: string }
   /** Positions of this axis do not depend on those of others at this node. */
   | { kind: "free"; axis: Axis }
   | { kind: "unit"; axis: Axis; unit: UnitKind };
@@ -32,6 +35,23 @@ export interface Contraction {
   axis: number;
   /** Of integers that stand for numbers: the input that holds the one that stands for zero, a single number. */
   zeroPoint: number | null;
+}
+
+/**
+ * A mean, a norm or the like over an axis. It changes when positions leave, even if they are 0: the mean of [1, 3, 8] is
+ * 4, that of [1, 3, 0] is 4/3. Where the axis is cut all the same, it must be that of the positions that stay: 2.
+ */
+export interface Statistic {
+  node: Node;
+  /** Where the axis is found: of inputs, and of outputs that have as many positions. */
+  inputs: readonly AxisPlace[];
+  outputs: readonly AxisPlace[];
+}
+
+/** An axis of the i-th input or output of a node. */
+export interface AxisPlace {
+  index: number;
+  axis: number;
 }
 
 export interface Coupling {
@@ -53,6 +73,7 @@ export class CouplingContext {
   readonly node: Node;
   readonly links: Link[] = [];
   readonly contractions: Contraction[] = [];
+  readonly statistics: Statistic[] = [];
   readonly #trace: Trace;
   readonly #axes: AxisTable;
 
@@ -178,6 +199,22 @@ export class CouplingContext {
     }
     this.free(over);
     this.contractions.push({ node: this.node, input, axis, zeroPoint });
+  }
+
+  /**
+   * The node takes a mean, a norm or the like over an axis. See `Statistic`.
+   * @param along axes of its other inputs and outputs that run along this one
+   */
+  statistic(over: Axis, reason: string, along: readonly Axis[] = []): void {
+    for (const axis of along) this.same(axis, over);
+    this.links.push({ kind: "statistic", axis: over, reason: `${this.node.label} ${reason}` });
+    const all = new Set([over, ...along]);
+    const placesIn = (values: readonly (Value | null)[]): AxisPlace[] =>
+      values.flatMap((value, index) =>
+        this.axesOf(value).flatMap((each, axis) => (all.has(each) ? [{ index, axis }] : [])),
+      );
+    const { node } = this;
+    this.statistics.push({ node, inputs: placesIn(node.inputs), outputs: placesIn(node.outputs) });
   }
 }
 

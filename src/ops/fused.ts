@@ -3,49 +3,30 @@ import { conv } from "./conv.js";
 import { broadcasts, type Coupling } from "./coupling.js";
 import { defineOp, microsoft, noMacs, none, noWeights, withoutWeights } from "./define.js";
 import { type AxisOrder, asTheyAre, coupleMatMul, gemm, matMulWeights, productMacs } from "./linear.js";
+import { normalizes } from "./norm.js";
 
 // What onnxruntime's optimizer makes of several standard operators (its page "Contrib Operator Schemas").
 
 const noRule = (type: string) => none(`${type} has no gradient rule`);
 
-const overLast = "normalizes over it";
-
 /** Y = norm(X + skip + bias) over the last axis, the skip broadcast; the other outputs are its statistics and the sum. */
-const skipNormCoupling: Coupling = {
-  links(c) {
-    const x = c.input(0);
-    const last = x[x.length - 1];
-    const follow = (axes: readonly (typeof last)[]) => {
-      for (const [i, axis] of axes.entries()) {
-        const to = x[x.length - axes.length + i];
-        if (axis.size === to.size) c.same(axis, to);
-      }
-    };
-    for (const index of c.node.inputs.keys()) if (index > 0) follow(c.input(index));
-    for (const index of c.node.outputs.keys()) follow(c.output(index));
-    c.bound(last, overLast);
-  },
-};
+const skipNormCoupling = normalizes((c) => [c.input(0).length - 1]);
 
 /** Ids of words, of segments [B, S]; tables of words, positions, segments [.., H]; scale and bias; a mask; ids of positions. */
 const embedNormCoupling: Coupling = {
   links(c) {
     const [ids, y] = [c.input(0), c.output(0)];
-    const batch = y[0];
-    for (const axes of [ids, c.input(1), c.input(7), c.input(8), y, c.output(2)]) {
-      for (const [i, axis] of axes.entries()) {
-        if (i > 0) c.bound(axis, i === 1 ? "knows its positions" : overLast);
-        else if (axis.size === batch.size) c.same(axis, batch);
-      }
+    const [batch, , features] = y;
+    const sums = c.output(2);
+    for (const [first, second] of [ids, c.input(1), c.input(7), c.input(8), y, sums]) {
+      if (first?.size === batch.size) c.same(first, batch);
+      if (second) c.bound(second, "knows its positions");
     }
     c.sameAll(c.output(1), [batch]);
-    for (const table of [2, 3, 4]) {
-      for (const [i, axis] of c.input(table).entries()) {
-        if (i === 0) c.bound(axis, "looks rows up in it");
-        else c.same(axis, y[2]);
-      }
-    }
-    for (const vector of [5, 6]) c.sameAll(c.input(vector), [y[2]]);
+    const tables = [2, 3, 4].map((index) => c.input(index));
+    for (const [rows] of tables) if (rows) c.bound(rows, "looks rows up in it");
+    const along = [...sums.slice(2), ...tables.flatMap(([, columns]) => columns ?? []), ...c.input(5), ...c.input(6)];
+    c.statistic(features, "normalizes over it", along);
   },
 };
 

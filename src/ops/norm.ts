@@ -177,24 +177,28 @@ const groupNormalization = normalization("GroupNormalization", groupGradient, {
   },
 });
 
-/** LayerNormalization and RMSNormalization: over the axes from `axis` on. */
-const fromAxis: Coupling = {
-  links(c) {
-    const x = c.input(0);
-    const first = c.axis(-1);
-    c.sameAll(x, c.output(0));
-    for (const index of [1, 2]) {
-      const vector = c.input(index);
-      c.sameAll(vector, x.slice(x.length - vector.length));
-    }
-    for (const index of [1, 2]) c.sameAll(c.output(index), x.slice(0, first));
-    c.boundAll(x.slice(first), overPlane);
-  },
-};
+/** Over some axes of the first input, along which all others run after broadcasting; along the rest side by side. */
+export function normalizes(axesOf: (c: CouplingContext) => readonly number[]): Coupling {
+  return {
+    links(c) {
+      const x = c.input(0);
+      const over = new Set(axesOf(c));
+      const others = [...c.node.inputs.slice(1), ...c.node.outputs].map((value) => c.axesOf(value));
+      for (const [i, axis] of x.entries()) {
+        const along = others.flatMap((axes) => axes[axes.length - x.length + i] ?? []);
+        const alike = along.filter(({ size }) => size === axis.size);
+        if (over.has(i)) c.statistic(axis, overPlane, alike);
+        else for (const other of alike) c.same(other, axis);
+      }
+    },
+  };
+}
 
-/** Without anything learned. */
-const statistical = (type: string, gradient: Gradient, axes: (c: CouplingContext) => readonly number[]) =>
-  withoutWeights(type, gradient, alongOthers(axes, overPlane));
+/** LayerNormalization and RMSNormalization: over the axes from `axis` on. */
+const fromAxis = normalizes((c) => {
+  const first = c.axis(-1);
+  return [...c.input(0).keys()].filter((axis) => axis >= first);
+});
 
 export const normOps = [
   batchNormalization,
@@ -204,10 +208,23 @@ export const normOps = [
   normalization("RMSNormalization", fromAxisGradient(false), fromAxis),
   // What onnxruntime's optimizer calls an RMSNormalization that it finds; it is of the standard domain there.
   normalization("SimplifiedLayerNormalization", fromAxisGradient(false), fromAxis),
-  statistical("LpNormalization", lpGradient, (c) => [c.axis(-1)]),
-  statistical("LRN", localResponseGradient, () => [1]),
-  statistical("MeanVarianceNormalization", meanVarianceGradient, (c) => {
-    const axes = c.node.ints("axes", [0, 2, 3]);
-    return axes.map((axis) => (axis < 0 ? axis + c.input(0).length : axis));
-  }),
+  withoutWeights(
+    "LpNormalization",
+    lpGradient,
+    normalizes((c) => [c.axis(-1)]),
+  ),
+  // Over a few neighbours: a channel would get others.
+  withoutWeights(
+    "LRN",
+    localResponseGradient,
+    alongOthers(() => [1], overPlane),
+  ),
+  withoutWeights(
+    "MeanVarianceNormalization",
+    meanVarianceGradient,
+    normalizes((c) => {
+      const axes = c.node.ints("axes", [0, 2, 3]);
+      return axes.map((axis) => (axis < 0 ? axis + c.input(0).length : axis));
+    }),
+  ),
 ];

@@ -71,8 +71,11 @@ function reducedAxes(c: CouplingContext): readonly number[] | null {
   return all ? c.input(0).map((_, axis) => axis) : listed.map((axis) => normalizeAxis(axis, rank));
 }
 
-/** @param addsUp whether elements that are 0 count nothing: a sum, not a mean or a maximum */
-function reduceCoupling(type: string, addsUp: boolean): Coupling {
+/**
+ * A mean that is cut is that of what stays, whether a normalization needs it or a pooling over features: it keeps its
+ * size, however many are averaged. A maximum stays whole: a softmax that is written out starts with one.
+ */
+function reduceCoupling(type: string): Coupling {
   return {
     links(c) {
       const [x, y] = [c.input(0), c.output(0)];
@@ -83,13 +86,15 @@ function reduceCoupling(type: string, addsUp: boolean): Coupling {
       const kept = x.map((_, axis) => axis).filter((axis) => keepdims || !axes.includes(axis));
       for (const [i, axis] of kept.entries()) if (!axes.includes(axis)) c.same(x[axis], y[i]);
       for (const axis of axes) {
-        if (addsUp) c.sums(0, axis);
-        else c.bound(x[axis], type === "ReduceMean" ? "takes the mean over it" : "reduces it to one");
+        if (addsUp.has(type)) c.sums(0, axis);
+        else if (type === "ReduceMean") c.statistic(x[axis], "takes the mean over it");
+        else c.bound(x[axis], "reduces it to one");
       }
     },
   };
 }
 
+/** Of these elements that are 0 count nothing. */
 const addsUp = new Set(["ReduceSum", "ReduceSumSquare", "ReduceL1", "ReduceL2"]);
 
 function reduce(type: string, gradient: (g: GradientContext, reduction: Reduction) => Value) {
@@ -97,7 +102,7 @@ function reduce(type: string, gradient: (g: GradientContext, reduction: Reductio
     type,
     domain: "",
     gradient: rule((g) => [gradient(g, reductionOf(g))]),
-    coupling: reduceCoupling(type, addsUp.has(type)),
+    coupling: reduceCoupling(type),
     weights: noWeights,
     learnable: [],
     macs: noMacs,

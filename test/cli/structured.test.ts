@@ -82,6 +82,44 @@ describe("prune --granularity", () => {
     expect(JSON.parse(stdout).sets).toMatchObject([set, set]);
   });
 
+  it("cuts the width of a residual stream when asked to, and shows it before", async () => {
+    const [path, out] = [join(folder(), "block.onnx"), join(folder(), "narrow.onnx")];
+    const net = new ResidualNet(92);
+    const x = net.linear(net.input(["batch", 4, 5]), "embed", 5, 32);
+    const y = net.norm(
+      net.residual("add", x, (each) => net.feedForward(each, "ff", 32)),
+      "norm",
+      32,
+    );
+    writeModel(net.output(net.linear(y, "out", 32, 3)), path, {});
+    const listed = await espalier(["inspect", path, "--granularity", "width", "--json"]);
+    expect(JSON.parse(listed.stdout).sets).toMatchObject([{ unit: "width", groups: 32 }, { unit: "neuron" }]);
+    const { code, stdout } = await espalier([
+      "prune",
+      path,
+      "--granularity",
+      "width",
+      "--sparsity",
+      "0.4",
+      "-o",
+      out,
+      "--json",
+    ]);
+    expect(code).toBe(0);
+    const { sets, differences } = JSON.parse(stdout);
+    // 20 of 32 would stay: of multiples of 8 it is 24. The neurons of the feed-forward layer all do.
+    expect(sets).toMatchObject([
+      { unit: "width", groups: 32, removed: 8 },
+      { unit: "neuron", groups: 64, removed: 0 },
+    ]);
+    expect(Object.values<number>(differences).every((difference) => difference < 1e-4)).toBe(true);
+    const { graph } = readModel(out);
+    const dims = ["embed", "ff.up", "ff.down", "norm.scale", "out"].map(
+      (name) => constantOf(graph.find(name) ?? null)?.dims,
+    );
+    expect(dims).toEqual([[5, 24], [24, 64], [64, 24], [24], [24, 3]]);
+  });
+
   it("shows what would go and writes nothing", async () => {
     const { code, stdout } = await espalier([
       "prune",

@@ -11,7 +11,7 @@ import { nameOf } from "../../src/ops/define.js";
 import { buildCase, type OpCase } from "../../src/ops/op.cases.js";
 import { allOps } from "../../src/ops/registry.js";
 import { cut } from "../../src/prune/structured/cut.js";
-import { type Grouping, groupsOf } from "../../src/prune/structured/groups.js";
+import { type Group, type Grouping, groupsOf, type Wish } from "../../src/prune/structured/groups.js";
 import { prepareForCuts, traceSizes } from "../../src/prune/structured/prepare.js";
 import { verifyCut } from "../../src/prune/structured/verify.js";
 import { nodeEngine } from "../../src/run/node.js";
@@ -64,17 +64,31 @@ const frozen = (label: string) =>
   misinferred.test(label) ||
   label.endsWith(": two numbers");
 
+/** Operators that take a mean, a norm or the like over an axis, which is cut only where units of width are asked for. */
+const statistical = new Set([
+  "LayerNormalization",
+  "RMSNormalization",
+  "SimplifiedLayerNormalization",
+  "com.microsoft.SkipLayerNormalization",
+  "com.microsoft.SkipSimplifiedLayerNormalization",
+  "com.microsoft.EmbedLayerNormalization",
+  "LpNormalization",
+  "MeanVarianceNormalization",
+  "ReduceMean",
+]);
+
+const casesOf = (ops: (op: string) => boolean) =>
+  allCases.filter(({ op }) => ops(op)).map((c) => [`${c.op}: ${c.name}`, c] as const);
+
 describe("cut and masked networks are the same", () => {
-  it.each(allCases.map((c) => [`${c.op}: ${c.name}`, c] as const))("%s", async (label, testCase) => {
+  it.each(casesOf(() => true))("%s", async (label, testCase) => {
     const { grouping, feeds } = await surround(testCase);
     expect(grouping.sets.length > 0, "some axis can be cut").toBe(!frozen(label));
+    expect(grouping.statistics.length === 0 || statistical.has(testCase.op), "it is listed above").toBe(true);
     for (const share of [0.3, 0.6]) {
       const removed = someOf(grouping, share, randomStream(seed, "cut", label, share));
       expect(removed.size > 0, "something is removed").toBe(!frozen(label));
-      const after = cut(grouping, removed);
-      const proof = await verifyCut(grouping, removed, feeds, nodeEngine, after);
-      expect(proof.chosen, `seed ${seed}`).toEqual([]);
-      expect(Object.values(proof.differences).length).toBeGreaterThan(0);
+      await prove(grouping, removed, feeds);
     }
     // What is no number on both sides would prove nothing.
     const session = await nodeEngine.load(modelBytes(grouping.model), { optimization: "disabled" });
@@ -84,6 +98,18 @@ describe("cut and masked networks are the same", () => {
     await session.release();
   });
 
+  it.each(casesOf((op) => statistical.has(op)))("%s, with its width", async (label, testCase) => {
+    const { grouping, feeds } = await surround(testCase, ["width"]);
+    const unitsOf = (groups: Iterable<Group>) => [...groups].map(({ unit }) => unit);
+    const without = /^ReduceMean: (no axes in the list means none|an axis of size 1)/.test(label);
+    expect(unitsOf(grouping.groups).includes("width"), "its width can be cut").toBe(!without);
+    for (const share of [0.3, 0.6]) {
+      const removed = someOf(grouping, share, randomStream(seed, "cut", label, share));
+      expect(unitsOf(removed).includes("width"), "width is removed").toBe(!without);
+      await prove(grouping, removed, feeds);
+    }
+  });
+
   it("has a case for every operator that lets an axis be cut", () => {
     const covered = new Set(allCases.map((c) => c.op));
     const missing = allOps.filter((op) => !op.coupling.opaque && !covered.has(nameOf(op))).map(nameOf);
@@ -91,7 +117,16 @@ describe("cut and masked networks are the same", () => {
   });
 });
 
-async function surround(testCase: OpCase): Promise<{ grouping: Grouping; feeds: Tensors }> {
+async function prove(grouping: Grouping, removed: ReadonlySet<Group>, feeds: Tensors): Promise<void> {
+  const proof = await verifyCut(grouping, removed, feeds, nodeEngine, cut(grouping, removed));
+  expect(proof.chosen, `seed ${seed}`).toEqual([]);
+  expect(Object.values(proof.differences).length).toBeGreaterThan(0);
+}
+
+async function surround(
+  testCase: OpCase,
+  prefer: readonly Wish[] = [],
+): Promise<{ grouping: Grouping; feeds: Tensors }> {
   const { model, builder, outputs } = buildCase(testCase, seed);
   const trace = await traceModel(model, builder.feeds, nodeEngine);
   const random = randomStream(seed, "layers", testCase.op, testCase.name);
@@ -122,7 +157,7 @@ async function surround(testCase: OpCase): Promise<{ grouping: Grouping; feeds: 
     addGraphOutput(model.graph, tensor);
   }
   const prepared = prepareForCuts(model);
-  return { grouping: groupsOf(prepared, await traceSizes(prepared.model, [() => feeds], nodeEngine)), feeds };
+  return { grouping: groupsOf(prepared, await traceSizes(prepared.model, [() => feeds], nodeEngine), prefer), feeds };
 }
 
 /** A linear layer along one axis, with weights around 1 / inputs, so that values stay where they were. */

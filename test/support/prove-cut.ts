@@ -5,7 +5,7 @@ import type { Model } from "../../src/graph/ir.js";
 import { buildGroups, exampleSizes } from "../../src/prune/structured/build-groups.js";
 import { l1 } from "../../src/prune/structured/criteria/norm.js";
 import { cut } from "../../src/prune/structured/cut.js";
-import type { Group, Grouping } from "../../src/prune/structured/groups.js";
+import type { Group, Grouping, Wish } from "../../src/prune/structured/groups.js";
 import { pruneStructured } from "../../src/prune/structured/prune-structured.js";
 import { verifyCut } from "../../src/prune/structured/verify.js";
 import { nodeEngine } from "../../src/run/node.js";
@@ -21,8 +21,8 @@ export function someOf(grouping: Grouping, share: number, random: Random): Set<G
 }
 
 /** Builds the groups, cuts some of each set, at two sizes where axes are free, and proves the cut. */
-export async function provenCuts(model: Model, seed: number): Promise<Grouping> {
-  const grouping = await buildGroups(model, { engine: nodeEngine });
+export async function provenCuts(model: Model, seed: number, prefer: readonly Wish[] = []): Promise<Grouping> {
+  const grouping = await buildGroups(model, { engine: nodeEngine, prefer });
   const random = randomStream(seed, "cut");
   for (const share of [0.25, 0.6]) {
     const removed = someOf(grouping, share, random);

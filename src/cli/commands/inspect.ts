@@ -14,20 +14,26 @@ import { renderHistogram } from "../histogram.js";
 import { jsonOption, seedOption, shapeOption } from "../options.js";
 import { renderFacts, renderTable } from "../table.js";
 import { Terminal } from "../terminal.js";
+import { wishOption } from "../units.js";
 
 export const inspectCommand = defineCommand((command) => {
   command
     .argument("<model>", "ONNX file")
     .option("--layer <glob>", "show the histogram of these tensors or nodes only")
     .option("--groups", "show what can be cut out of the network, what hangs together, and what cannot and why")
+    .addOption(wishOption)
     .addOption(shapeOption)
     .addOption(seedOption)
     .addOption(jsonOption)
-    .action(async (path, { layer, groups, shape, seed, json }) => {
+    .action(async (path, { layer, groups, granularity, shape, seed, json }) => {
       const terminal = new Terminal({ json });
       const model = readModel(path);
       if (groups) {
-        const grouping = await buildGroups(model, { engine: nodeEngine, shapes: shape });
+        const grouping = await buildGroups(model, {
+          engine: nodeEngine,
+          shapes: shape,
+          prefer: granularity && [granularity],
+        });
         const description = { ...describeGroups(grouping), layers: describeLayers(grouping.model, grouping.trace) };
         terminal.result({ model: path, ...description }, () => renderGroups(description, terminal));
         return;

@@ -3,7 +3,7 @@ import { globMatcher } from "../../base/glob.js";
 import { constantOf } from "../../graph/constant.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import { assertSparsity } from "../sparsity.js";
-import type { Group, Grouping, GroupSet } from "./groups.js";
+import { type Group, type Grouping, type GroupSet, wishes } from "./groups.js";
 import { sideOf } from "./side.js";
 
 export interface AllocationOptions {
@@ -118,7 +118,7 @@ function structureOf({ unit, groups }: GroupSet): string {
   return [unit, ...members.sort()].join(" ");
 }
 
-const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden", "head-dim"];
+const inBlocks: readonly UnitKind[] = ["filter", "neuron", "hidden", "head-dim", "width"];
 
 /**
  * How many go so that what stays of the layer's channels is a multiple of `roundTo`, the nearest one at which no more
@@ -160,9 +160,11 @@ function nothingToCut({ sets, frozen }: Grouping, units: readonly UnitKind[] | u
     ? `there is no ${units.join(" or ")} in the model that can be cut`
     : "nothing in the model can be cut";
   const present = [...new Set(sets.map(({ unit }) => unit))];
+  const wish = wishes.find((unit) => units?.includes(unit));
+  const option = wish ? ` --granularity ${wish}` : "";
   const hint =
     present.length > 0
-      ? `It has ${present.join(", ")}.`
+      ? `It has ${present.join(", ")}. \`espalier inspect --groups${option}\` says why there is nothing else.`
       : reasons.length > 0
         ? `The reasons: ${reasons.join("; ")}.`
         : "It holds no weights.";

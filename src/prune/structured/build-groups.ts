@@ -9,8 +9,12 @@ export interface BuildOptions {
   engine: Engine;
   /** Dims of inputs whose file leaves axes free, by input. What is not given is made up. */
   shapes?: Shapes;
-  /** `head-dim`: axes that hold all heads are cut by what is within each of them. Default by whole heads. */
-  prefer?: Wish;
+  /**
+   * What is found only where it is asked for.
+   * - head-dim: axes that hold all heads are cut by what is within each of them, not by whole heads;
+   * - width: axes that a normalization or a mean goes over are cut too, such as the width of a residual stream.
+   */
+  prefer?: readonly Wish[];
 }
 
 /**

@@ -75,7 +75,7 @@ export class FactorTable {
   /** Takes the links in. Segments and other picks say nothing about factors. */
   add(link: Link): void {
     if (link.kind === "product") this.#unify(link.left, link.right);
-    else if (link.kind === "bound") this.bind(link.axis, link.reason);
+    else if (link.kind === "bound" || link.kind === "statistic") this.bind(link.axis, link.reason);
     else if (link.kind === "unit") for (const factor of this.of(link.axis)) factor.units.add(link.unit);
   }
 

@@ -111,6 +111,19 @@ describe("fused transformers", () => {
     expect(dimsOf(model, "qkv")).toEqual([16, 128]);
   });
 
+  it("lose features of the residual stream when asked to, and all else as before", async () => {
+    const norm = (name: string) => ["bias", "scale", "shift"].map((part) => `${name}.${part}/0x1`);
+    const written = ["embed.bias/0x1", "embed/1x1", "out/1x1"];
+    const ofEncoder = [...written, "classes/0x1", "down/1x1", ...norm("norm1"), ...norm("norm2"), "qkv/0x1", "up/0x1"];
+    const read = ["gate", "k", "norm1", "norm2", "q", "up", "v"].map((name) => `${name}/0x1`);
+    const ofDecoder = [...written, ...read];
+    for (const [model, slices] of [[encoder(), ofEncoder] as const, [decoder(false), ofDecoder] as const]) {
+      const found = summary(await provenCuts(model, seed, ["width"]));
+      const width = `width embed: 16, ${[...slices].sort().join(" ")}`;
+      expect(found.sort()).toEqual([...summary(await provenCuts(model, seed)), width].sort());
+    }
+  });
+
   it("keep whole what operators without a rule read, and lose the rest", async () => {
     const build = () => {
       const net = new Net(seed);

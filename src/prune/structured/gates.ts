@@ -7,6 +7,7 @@ import { setInput } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { allGraphs, allNodes, sortNodes } from "../../graph/walk.js";
 import type { Group, Grouping } from "./groups.js";
+import { keepStatistics } from "./kept-statistics.js";
 
 /**
  * Where a network sums over an axis: what flows in there, times 1 where it counts and 0 where it does not. Of integers,
@@ -21,7 +22,8 @@ export interface Gate {
 }
 
 /**
- * A copy of the network in which the positions of the removed groups count as zero wherever it sums over an axis.
+ * A copy of the network in which the positions of the removed groups count as zero wherever it sums over an axis, and
+ * statistics over an axis are those of the positions that stay.
  * @param everywhere puts gates also where nothing was removed, so that all floats that flow into sums can be looked at.
  */
 export function gatedModel(
@@ -61,6 +63,7 @@ export function gatedModel(
     }
     setInput(copy, input, gate.gated);
   }
+  keepStatistics(grouping, removed, copyOf);
   for (const graph of allGraphs(model.graph)) sortNodes(graph);
   return { model, gates: [...gates.values()].flat() };
 }

@@ -2,10 +2,10 @@ import { isFloat } from "../../base/dtype.js";
 import { constantOf, constants } from "../../graph/constant.js";
 import type { Model, Value } from "../../graph/ir.js";
 import type { AxisTable } from "../../ops/axis.js";
-import { type Contraction, type Link, noUnits, type UnitKind } from "../../ops/coupling.js";
+import { type Contraction, type Link, noUnits, type Statistic, type UnitKind } from "../../ops/coupling.js";
 import { type Carrier, Cells } from "./cells.js";
 import type { Factor, FactorTable } from "./factors.js";
-import { linkAxes } from "./link-axes.js";
+import { type LinkedAxes, linkAxes } from "./link-axes.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
 import { sideOf } from "./side.js";
 
@@ -50,6 +50,7 @@ export class Grouping {
   readonly sets: readonly GroupSet[];
   readonly frozen: readonly FrozenAxis[];
   readonly contractions: readonly Contraction[];
+  readonly statistics: readonly Statistic[];
   readonly #axes: AxisTable;
   readonly #cells: Cells;
   /** By root cell. */
@@ -58,15 +59,15 @@ export class Grouping {
   constructor(
     { model, copies }: Prepared,
     trace: SizeTrace,
-    axes: AxisTable,
+    { axes, contractions, statistics }: LinkedAxes,
     cells: Cells,
-    contractions: readonly Contraction[],
-    prefer: Wish | undefined,
+    prefer: readonly Wish[],
   ) {
     this.model = model;
     this.copies = copies;
     this.trace = trace;
     this.contractions = contractions;
+    this.statistics = statistics;
     this.#axes = axes;
     this.#cells = cells;
     const found = collect(model, axes, cells, prefer);
@@ -106,34 +107,36 @@ export class Grouping {
 /** The step of the carrier that a position of its axis belongs to. */
 const stepOf = ({ factor, inner }: Carrier, position: number) => Math.floor(position / inner) % factor.size;
 
-/** Axes that hold all heads are cut by heads, unless somebody wishes for what is within each of them. */
-export type Wish = "head-dim";
-
-const wishes = (prefer: Wish | undefined, others: readonly UnitKind[]): readonly UnitKind[] =>
-  prefer ? [prefer, ...others] : others;
+/**
+ * What leaves only if somebody wishes for it: axes that hold all heads are cut by heads, not by what is within each of
+ * them, and those that a statistic goes over are not cut.
+ */
+export const wishes = ["head-dim", "width"] as const;
+export type Wish = (typeof wishes)[number];
 
 /**
  * Which of the factors of one axis a cut goes by: what the user wants, then heads and hidden units, then the larger one.
+ * Of factors that are units of width together, those that are heads come first.
  */
-function chooser(prefer: Wish | undefined): (a: Factor, b: Factor) => number {
-  const preference = wishes(prefer, ["head", "hidden"]);
-  const rank = (factor: Factor) => {
-    const at = preference.findIndex((unit) => factor.units.has(unit));
-    return at < 0 ? preference.length : at;
+function chooser(prefer: readonly Wish[]): (a: Factor, b: Factor) => number {
+  const preference: readonly UnitKind[] = [...prefer, "head", "hidden"];
+  return (a, b) => {
+    const unit = preference.find((each) => a.units.has(each) !== b.units.has(each));
+    return unit ? Number(b.units.has(unit)) - Number(a.units.has(unit)) : b.size - a.size;
   };
-  return (a, b) => rank(a) - rank(b) || b.size - a.size;
 }
 
 /**
  * Finds what can be taken out of a prepared model, whose shapes `trace` knows.
  */
-export function groupsOf(prepared: Prepared, trace: SizeTrace, prefer?: Wish): Grouping {
-  const { axes, factors, picks, contractions } = linkAxes(prepared.model.graph, trace);
-  if (prefer) spread(prefer, factors, picks);
+export function groupsOf(prepared: Prepared, trace: SizeTrace, prefer: readonly Wish[] = []): Grouping {
+  const linked = linkAxes(prepared.model.graph, trace, { width: prefer.includes("width") });
+  const { factors, picks } = linked;
+  if (prefer.includes("head-dim")) spread("head-dim", factors, picks);
   chooseCarriers(factors, chooser(prefer));
   const cells = new Cells(factors);
   for (const { from, to, indices } of picks) cells.pick(from, to, indices);
-  return new Grouping(prepared, trace, axes, cells, contractions, prefer);
+  return new Grouping(prepared, trace, linked, cells, prefer);
 }
 
 /** What is picked from units of a kind, or what units are picked from, is of that kind where it is one factor. */
@@ -173,7 +176,7 @@ interface Collected {
 }
 
 /** Reads the joined cells off the weights. */
-function collect(model: Model, axes: AxisTable, cells: Cells, prefer: Wish | undefined): Collected {
+function collect(model: Model, axes: AxisTable, cells: Cells, prefer: readonly Wish[]): Collected {
   const slices = new Map<number, Slice[]>();
   const factorsOfRoot = new Map<number, Set<Factor>>();
   const frozen: FrozenAxis[] = [];
@@ -246,7 +249,7 @@ function nameOf({ slices }: Group): string {
   return (computing ?? slices[0]).value.name;
 }
 
-function unitOf(kinds: ReadonlySet<UnitKind>, prefer: Wish | undefined): UnitKind | null {
-  const order = wishes(prefer, ["head", "hidden", "filter", "neuron", "head-dim"]);
+function unitOf(kinds: ReadonlySet<UnitKind>, prefer: readonly Wish[]): UnitKind | null {
+  const order: readonly UnitKind[] = [...prefer, "head", "hidden", "filter", "neuron", "head-dim"];
   return order.find((unit) => kinds.has(unit)) ?? null;
 }

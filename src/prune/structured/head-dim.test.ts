@@ -20,7 +20,7 @@ const tokens = ["batch", "positions", 5] as const;
 
 /** Cuts within heads, at two sizes, and proves it. */
 async function proven(model: Model): Promise<Grouping> {
-  const grouping = await buildGroups(model, { engine: nodeEngine, prefer: "head-dim" });
+  const grouping = await buildGroups(model, { engine: nodeEngine, prefer: ["head-dim"] });
   const random = randomStream(seed, "cut");
   const sets = grouping.sets.filter(({ unit }) => unit === "head-dim");
   const removed = new Set(

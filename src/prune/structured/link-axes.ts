@@ -3,7 +3,7 @@ import type { Graph } from "../../graph/ir.js";
 import type { Trace } from "../../graph/trace.js";
 import { allNodes } from "../../graph/walk.js";
 import { type Axis, AxisTable } from "../../ops/axis.js";
-import { type Contraction, CouplingContext, type Link, opaque } from "../../ops/coupling.js";
+import { type Contraction, CouplingContext, type Link, opaque, type Statistic } from "../../ops/coupling.js";
 import { opOf } from "../../ops/registry.js";
 import { FactorTable } from "./factors.js";
 
@@ -14,14 +14,20 @@ export interface LinkedAxes {
   picks: readonly (Link & { kind: "pick" })[];
   /** The sums over axes. */
   contractions: readonly Contraction[];
+  /** The means, norms and the like over axes. */
+  statistics: readonly Statistic[];
 }
 
-/** Follows the links between axes through every node of a prepared graph. */
-export function linkAxes(graph: Graph, trace: Trace): LinkedAxes {
+/**
+ * Follows the links between axes through every node of a prepared graph.
+ * @param width whether axes that a statistic goes over are units of width; else they are bound.
+ */
+export function linkAxes(graph: Graph, trace: Trace, { width = false } = {}): LinkedAxes {
   const axes = new AxisTable(trace);
   const factors = new FactorTable();
   const picks: (Link & { kind: "pick" })[] = [];
   const contractions: Contraction[] = [];
+  const statistics: Statistic[] = [];
   for (const input of graph.inputs) {
     for (const axis of axes.of(input)) factors.bind(axis, `${quoted(input.name)} is an input of the model`);
   }
@@ -42,7 +48,7 @@ export function linkAxes(graph: Graph, trace: Trace): LinkedAxes {
         said.add(link.from).add(link.to);
       } else if (link.kind === "product") for (const axis of [...link.left, ...link.right]) said.add(axis);
       else said.add(link.axis);
-      factors.add(link);
+      factors.add(width && link.kind === "statistic" ? { kind: "unit", axis: link.axis, unit: "width" } : link);
     }
     for (const value of values) {
       for (const axis of axes.of(value)) {
@@ -50,6 +56,7 @@ export function linkAxes(graph: Graph, trace: Trace): LinkedAxes {
       }
     }
     contractions.push(...context.contractions);
+    statistics.push(...context.statistics);
   }
-  return { axes, factors, picks, contractions };
+  return { axes, factors, picks, contractions, statistics };
 }

@@ -13,7 +13,7 @@ import { buildGroups } from "./build-groups.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut } from "./cut.js";
 import { type CutGoal, targetFor } from "./goal.js";
-import type { Group, Grouping, GroupSet } from "./groups.js";
+import { type Group, type Grouping, type GroupSet, wishes } from "./groups.js";
 import { reach, reachDrop } from "./reach.js";
 import { remaining } from "./remaining.js";
 import { Thinning, type ThinningOptions } from "./thinning.js";
@@ -80,7 +80,7 @@ export async function pruneStructured(original: Model, options: StructuredOption
     throw new EspalierError("bad-usage", `${options.rounds.count} rounds`, { hint: "Give a whole number from 1." });
   }
   const frozen = frozenTensors(original, recovery?.freeze ?? []);
-  const prefer = options.units?.includes("head-dim") ? "head-dim" : undefined;
+  const prefer = wishes.filter((unit) => options.units?.includes(unit));
   const grouping = await buildGroups(original, { engine, shapes, prefer });
   assertFinite(grouping);
   const context = {

@@ -26,7 +26,7 @@ export interface Comparison {
   /** The prepared model; the copies have the names of its values. */
   model: Model;
   trace: Trace;
-  /** Nothing taken out, but what was removed counts as zero. */
+  /** Nothing taken out, but what was removed counts as zero, and in a mean or a norm not at all. */
   masked: Model;
   cut: Model;
   /** For each axis of a value, the positions that stay in the cut network; null where all do. */
