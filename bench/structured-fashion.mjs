@@ -30,7 +30,7 @@ const units = ["--granularity", "structured"];
 const rounds = {
   "lenet-5": [
     ...["--sparsity", "0.75", "--round-to", "1", "--scope", "global", "--criterion", "taylor", "--rounds", "3"],
-    ...["--epochs", "4", "--rate", "0.003", "--teacher", "0.5"],
+    ...["--epochs", "8", "--rate", "0.003", "--teacher", "0.5"],
   ],
   "resnet-20": [
     ...["--target-macs", "50%", "--round-to", "1", "--scope", "global", "--criterion", "taylor", "--rounds", "3"],
