@@ -24,6 +24,11 @@ export interface Border {
   carried: readonly (readonly [Value, Value])[];
 }
 
+/** What decides which one of its bodies a node runs; null where it runs them all, or none. */
+export function choiceOf(node: Node): Value | null {
+  return node.domain === "" && node.type === "If" ? node.inputs[0] : null;
+}
+
 /** The bodies of a node with their borders; none for operators without bodies, and for those espalier does not know. */
 export function bordersOf(node: Node): readonly Border[] {
   const border = node.domain === "" ? borders[node.type] : undefined;

@@ -52,6 +52,7 @@ function channelsOf({ node, inputDims, outputDims }: LinearContext) {
     taps: product(inputDims(1).slice(2)),
     inputs: inputDims(0)[1] / groups,
     outputs: outputDims(0)[1] / groups,
+    biasAt: (channel: number) => channel,
   };
 }
 

@@ -11,7 +11,7 @@ export interface LinearContext {
  * A node as products of matrices, one for each group of its channels. Its data and its output are written as matrices X
  * and Y with a column for each channel and a row for each position, those of one example after those of another; then
  *   Y[r, g O + o] = scale * sum over taps t and inputs i of X[source(r, t), g I + i] W[at(g, t, i, o)]
- *                   + biasScale * bias[g O + o] + what else the node adds.
+ *                   + biasScale * bias[biasAt(g O + o)] + what else the node adds.
  * The taps are the positions of a kernel; a layer without a kernel has one.
  */
 export interface LinearMap {
@@ -21,9 +21,10 @@ export interface LinearMap {
   bias: number | null;
   scale: number;
   biasScale: number;
-  /** The axes of data and output that count channels. */
+  /** The axis of the data that counts channels. */
   dataAxis: number;
-  outputAxis: number;
+  /** That of the output; null where the node goes on with Y inside, as recurrent ones do, and shows nothing of it. */
+  outputAxis: number | null;
   groups: number;
   taps: number;
   /** Channels of one group. */
@@ -33,4 +34,5 @@ export interface LinearMap {
   source(row: number, tap: number): number;
   /** The place of a weight among the elements of its tensor. */
   at(group: number, tap: number, input: number, output: number): number;
+  biasAt(channel: number): number;
 }

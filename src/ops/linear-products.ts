@@ -1,7 +1,7 @@
 import { constantOf } from "../graph/constant.js";
 import type { LinearContext, LinearMap } from "./linear-map.js";
 
-const plain = { groups: 1, taps: 1, source: (row: number) => row };
+const plain = { groups: 1, taps: 1, source: (row: number) => row, biasAt: (channel: number) => channel };
 
 /** Y = alpha op(A) op(B) + beta C, with constant B. C counts as a bias where it has an element for each column. */
 export function gemmLinear({ node, inputDims, outputDims }: LinearContext): LinearMap | null {
@@ -48,5 +48,29 @@ export function matMulLinear({ node, inputDims, outputDims }: LinearContext): Li
     inputs,
     outputs,
     at: (_group, _tap, input, output) => (right ? input * outputs + output : output * inputs + input),
+  };
+}
+
+/**
+ * X W^T + Wb of LSTM, GRU and RNN for all steps and both directions, to which each step adds what it makes of the state.
+ * W is [directions, gates H, inputs]; B holds Wb and then Rb for each direction, [directions, 2 gates H].
+ * Example: in 2 directions of 12 rows, channel 15 is row 3 of the second, and its bias is element 24 + 3.
+ */
+export function recurrentLinear({ node, inputDims }: LinearContext): LinearMap | null {
+  if (!constantOf(node.inputs[1])) return null;
+  const [directions, rows, inputs] = inputDims(1);
+  return {
+    ...plain,
+    data: 0,
+    weight: 1,
+    bias: node.inputs[3] ? 3 : null,
+    scale: 1,
+    biasScale: 1,
+    dataAxis: 2,
+    outputAxis: null,
+    inputs,
+    outputs: directions * rows,
+    at: (_group, _tap, input, output) => output * inputs + input,
+    biasAt: (channel) => channel + rows * Math.floor(channel / rows),
   };
 }

@@ -1,5 +1,6 @@
 import type { Coupling } from "./coupling.js";
 import { defineOp, none } from "./define.js";
+import { recurrentLinear } from "./linear-products.js";
 import { sizeAfter } from "./repair.js";
 
 /**
@@ -61,6 +62,7 @@ const recurrent = (type: string, gates: number) =>
       { input: 1, outputAxis: 1, inputAxis: 2 },
       { input: 2, outputAxis: 1, inputAxis: 2 },
     ],
+    linear: recurrentLinear,
     learnable: [1, 2, 3],
     macs: ({ inputDims }) => {
       const [first, second] = inputDims(0);

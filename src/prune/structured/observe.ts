@@ -25,14 +25,15 @@ import { Activity, type ActivityStatistic, takesGradient } from "./activity.js";
 import { type Gate, gatedModel } from "./gates.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
 import { membersOf } from "./members.js";
+import { takeBranches } from "./taken-branches.js";
 import { Tally } from "./tally.js";
 
 export type Activities = ReadonlyMap<GroupSet, readonly Activity[]>;
 
 /**
  * Gathers what the units of a network give, and what the loss asks of them, in one pass over 6,400 examples or the given
- * number of batches. Of units that are summed up in bodies of If, Loop and Scan nothing is seen. What leaves onnxruntime
- * is one number for each example and channel; nothing else is kept.
+ * number of batches. Branches that the examples take are looked into; of units that are summed up in others, and in bodies
+ * of Loop and Scan, nothing is seen. What leaves onnxruntime is one number for each example and channel; nothing else is kept.
  * @param removed groups that count as zero, and say nothing.
  * Throws `bad-data` when model and data do not fit, or for gradients without labels; `unsupported` for an operator that
  * no gradient passes; `interrupted` when the signal stopped it.
@@ -48,9 +49,23 @@ export async function observe(
   const most = batchCount ?? Math.ceil(6400 / size);
   const order = { batchSize: size, seed, shuffle: true, dropLast: true };
   const { model, gates: all } = gatedModel(grouping, removed, { everywhere: true });
-  // onnxruntime shows nothing of what happens in bodies.
-  const gates = all.filter(({ gated }) => gated.graph === model.graph);
   const inputs = model.graph.requiredInputs.map(({ name }) => name);
+  const looked = async function* () {
+    let done = 0;
+    for await (const { batch } of batches(data, order)) {
+      assertGoesOn(signal, "stopped while looking at activations");
+      yield { feeds: feedsOf(inputs, batch), batch };
+      if (++done === most) return;
+    }
+  };
+  const feedsAlone = async function* () {
+    for await (const { feeds } of looked()) yield feeds;
+  };
+  await takeBranches(model, feedsAlone, { engine, threads });
+  const gates = all.flatMap((gate) => {
+    const gated = model.graph.values.get(gate.gated.name);
+    return gated ? [{ ...gate, gated }] : [];
+  });
   const backward = statistics.some(takesGradient) ? await emitBackward(model, gates, data, size, engine) : null;
   const watch = emitReductions(model, gates, statistics, grouping, backward?.gradients ?? new Map());
   const tallies = watch.map(({ gate, outputs }) => ({
@@ -61,15 +76,12 @@ export async function observe(
   if (watch.length === 0) return new Map();
   const session = await engine.load(modelBytes(model), { threads });
   try {
-    let done = 0;
-    for await (const { batch } of batches(data, order)) {
-      assertGoesOn(signal, "stopped while looking at activations");
-      const results = await session.run({ ...feedsOf(inputs, batch), ...backward?.targets(batch) });
+    for await (const { feeds, batch } of looked()) {
+      const results = await session.run({ ...feeds, ...backward?.targets(batch) });
       for (const { outputs, columns, places } of tallies) {
         const rows = new Map([...outputs].map(([statistic, name]) => [statistic, toFloat32(results[name])]));
         for (const { tally } of places) tally.add(rows, columns);
       }
-      if (++done === most) break;
     }
   } finally {
     await session.release();

@@ -3,6 +3,7 @@ import { setInput } from "../../graph/edit.js";
 import type { Model } from "../../graph/ir.js";
 import type { Trace } from "../../graph/trace.js";
 import { allGraphs, allNodes } from "../../graph/walk.js";
+import { makeNamesUnique } from "../../passes/unique-names.js";
 import { inferTrace } from "../../run/infer.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { traceBodies } from "../../run/trace-bodies.js";
@@ -11,16 +12,18 @@ import { prepareModel } from "../../train/prepare.js";
 /**
  * A copy of the model in the form that rules know, with each vector read by one node only. Exporters store equal vectors
  * once, such as the biases of all layers that start at 0;
- * that they are equal is no reason for two layers to lose the same channels.
+ * that they are equal is no reason for two layers to lose the same channels. Each value has a name of its own, by which
+ * it is found in copies of the model, also where a branch has been put in the place of its If.
  */
 export function prepareForCuts(original: Model): Prepared {
   const model = prepareModel(original);
-  return { model, copies: separateVectors(model) };
+  const renamed = makeNamesUnique(model);
+  return { model, copies: new Map([...renamed, ...separateVectors(model)]) };
 }
 
 export interface Prepared {
   model: Model;
-  /** Names of vectors that were one in the original, by those of their copies. */
+  /** Of vectors that were one in the original, and of what had a name that others had too: the name there, by that here. */
   copies: ReadonlyMap<string, string>;
 }
 

@@ -5,6 +5,7 @@ import { runModel } from "../../../test/support/run-model.js";
 import { floatTensor, type Tensor, toFloat32 } from "../../base/tensor.js";
 import type { Dataset } from "../../data/dataset.js";
 import { cloneModel } from "../../graph/clone.js";
+import { constants } from "../../graph/constant.js";
 import { addGraphOutput, setGraphOutputs } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { modelBytes } from "../../onnx/write.js";
@@ -151,5 +152,20 @@ describe("recalibrate", () => {
     await expect(recalibrate(model, examples(8, [1, 5, 6], seed), options)).rejects.toMatchObject({ code: "bad-data" });
     const stopped = recalibrate(model, examples(8, [3, 5, 6], seed), { ...options, signal: AbortSignal.abort() });
     await expect(stopped).rejects.toMatchObject({ code: "interrupted" });
+  });
+
+  it("reaches into the branch that the examples take, and leaves the other alone", async () => {
+    const net = new Net(seed);
+    const x = net.input(["batch", 3, 5, 6]);
+    const branch = (name: string) => net.body(name, (inner) => [normalized(inner, x, name, 3)]);
+    const always = net.isPositive(net.b.emit("Mul", [x, x]));
+    const y = net.b.emit("If", [always], { then_branch: branch("then"), else_branch: branch("else") });
+    const data = examples(40, [3, 5, 6], seed);
+    const found = await recalibrate(net.output(y), data, { ...options, batchSize: 10 });
+    const tensors = new Map([...constants(found.graph)].map(({ value, tensor }) => [value.name, toFloat32(tensor)]));
+    const { mean, variance } = momentsByHand(await valuesOf(net.model, x.name, data));
+    expectClose([...(tensors.get("then.mean") ?? [])], mean);
+    expectClose([...(tensors.get("then.variance") ?? [])], variance);
+    expect([...(tensors.get("else.mean") ?? [])]).toEqual([1, 1, 1]);
   });
 });

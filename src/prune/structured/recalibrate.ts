@@ -6,12 +6,15 @@ import { cloneModel } from "../../graph/clone.js";
 import { constantOf } from "../../graph/constant.js";
 import { setConstant, setGraphOutputs, setInput } from "../../graph/edit.js";
 import type { Model, Node, Value } from "../../graph/ir.js";
+import { allNodes } from "../../graph/walk.js";
 import { modelBytes } from "../../onnx/write.js";
 import { useBatchStatistics } from "../../ops/norm.js";
 import { removeDead } from "../../passes/remove-dead.js";
+import { makeNamesUnique } from "../../passes/unique-names.js";
 import { inferTrace } from "../../run/infer.js";
 import { prepareModel } from "../../train/prepare.js";
 import { type Calibration, type CalibrationOptions, calibrationOf } from "./calibration.js";
+import { takeBranches } from "./taken-branches.js";
 
 /** A BatchNormalization with statistics that are constants. */
 interface Normalization {
@@ -32,6 +35,8 @@ interface Moments {
  * A copy of the model, at opset 21, in which each BatchNormalization whose mean and variance are constants has those of
  * the examples, without labels: what left, and what was refitted, has moved them. Everything else stays as it is.
  *
+ * Nodes in branches that the examples do not take, and in bodies of Loop and Scan, keep what they have.
+ *
  * One pass, in which every node normalizes by the statistics of its batch, as in training. Going exactly in sequence,
  * each node with those before it done, would take a pass for each of them, and differs only by how much the statistics
  * of a batch vary. Mean and variance are those over all examples together, not averages of the variances of batches.
@@ -41,13 +46,15 @@ interface Moments {
  */
 export async function recalibrate(model: Model, data: Dataset, options: CalibrationOptions): Promise<Model> {
   const copy = prepareModel(model);
+  makeNamesUnique(copy);
   const calibration = calibrationOf(copy, data, options);
   const { program, normalizations } = await batchProgram(copy, calibration, options);
   if (normalizations.length === 0) return copy;
 
   const moments = await gatherMoments(program, normalizations, calibration, options);
+  const nodes = new Map([...allNodes(copy.graph)].map((node) => [node.outputs[0]?.name, node]));
   for (const [normalization, { mean, square }] of moments) {
-    const node = copy.graph.values.get(normalization.output)?.producer;
+    const node = nodes.get(normalization.output);
     if (!node) throw new Error(`'${normalization.output}' is gone`);
     const variance = square.map((each, channel) => Math.max(0, each - mean[channel] ** 2));
     if (![...mean, ...variance].every(Number.isFinite)) {
@@ -66,9 +73,10 @@ export async function recalibrate(model: Model, data: Dataset, options: Calibrat
 async function batchProgram(
   model: Model,
   calibration: Calibration,
-  { engine }: CalibrationOptions,
+  { engine, threads }: CalibrationOptions,
 ): Promise<{ program: Model; normalizations: Normalization[] }> {
   const { model: program } = cloneModel(model);
+  await takeBranches(program, () => calibration.batches(), { engine, threads });
   const { graph } = program;
   const trace = await inferTrace(program, await calibration.example(), engine);
   const b = new Builder(graph, "statistics/");

@@ -1,6 +1,6 @@
 import { isFloat, type TypedArray } from "../../base/dtype.js";
 import { Tensor } from "../../base/tensor.js";
-import { constantOf, constants } from "../../graph/constant.js";
+import { constants } from "../../graph/constant.js";
 import { setConstant } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 
@@ -10,10 +10,12 @@ type Keeps = (value: Value) => readonly (readonly number[] | null)[];
 /**
  * Writes the weights of a cut network that has learnt back to where they were in the whole one, so that it can be cut
  * further, under the names and indices of the original. What was removed keeps its old weights.
+ * @param whole a model in which each value has a name of its own
  */
 export function takeBack(whole: Model, trained: Model, keeps: Keeps = () => []): void {
+  const all = new Map([...constants(trained.graph)].map(({ value, tensor }) => [value.name, tensor]));
   for (const { value, tensor } of [...constants(whole.graph)]) {
-    const learnt = constantOf(trained.graph.find(value.name) ?? null);
+    const learnt = all.get(value.name);
     if (!learnt || !isFloat(tensor.dtype)) continue;
     const array = tensor.array.slice();
     place(array, tensor.dims, learnt.array, keeps(value));

@@ -1,6 +1,7 @@
 import { EspalierError } from "../../../base/errors.js";
 import type { Model } from "../../../graph/ir.js";
 import { countParameters, macsOf } from "../../../ops/cost.js";
+import { makeNamesUnique } from "../../../passes/unique-names.js";
 import type { Shapes } from "../../../run/example.js";
 import type { Evaluation } from "../../../train/evaluate.js";
 import { frozenTensors } from "../../../train/frozen.js";
@@ -67,6 +68,7 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
     throw new EspalierError("bad-usage", `${rounds.count} rounds`, { hint: "Give a whole number from 1." });
   }
   const model = prepareModel(original);
+  makeNamesUnique(model);
   const [example] = exampleSizes(model, shapes);
   const prepared = { model, trace: await traceSizes(model, [() => example], engine) };
   const frozen = frozenTensors(original, recovery?.freeze ?? []);

@@ -1,5 +1,5 @@
 import { randomStream } from "../../../base/random.js";
-import { fromFloat32, intTensor, Tensor } from "../../../base/tensor.js";
+import { fromFloat32, intTensor, Tensor, toFloat32 } from "../../../base/tensor.js";
 import { attr } from "../../../graph/attribute.js";
 import { Builder } from "../../../graph/builder.js";
 import { cloneModel, copyContents } from "../../../graph/clone.js";
@@ -118,16 +118,15 @@ function passModel(
     const same = graph.values.get(input.name);
     if (same) copies.set(input, same);
   }
-  const targets = new Map(consumers.map(({ target }) => [target, graph.values.get(target.name)]));
+  const targets = consumers.map(({ target }) => {
+    const { name } = target.kind === "output" ? target.value : target.data;
+    return graph.values.get(name);
+  });
   const rename = (name: string) => freshName(graph, `cut/${name}`);
   copyContents(cut.graph, graph, copies, { value: rename, node: rename });
   setGraphOutputs(graph, []);
-  const ends = consumers.map((consumer) => {
-    const [data, output, target] = [
-      copies.get(consumer.data),
-      copies.get(consumer.output),
-      targets.get(consumer.target),
-    ];
+  const ends = consumers.map((consumer, i) => {
+    const [data, output, target] = [copies.get(consumer.data), copies.get(consumer.output), targets[i]];
     if (!data || !output || !target) throw new Error(`a value around '${consumer.name}' was not copied`);
     return emitEquations(b, consumer, rowsPerBatch(consumer), data, output, target);
   });
@@ -135,19 +134,16 @@ function passModel(
   return { bytes: modelBytes(model), ends };
 }
 
+/** @param target the value in the original that the consumer names */
 function emitEquations(b: Builder, consumer: Consumer, n: number, data: Value, output: Value, target: Value): Ends {
-  const { map, keep, weight, bias, dataRank, outputRank } = consumer;
+  const { map, weight, bias, dataRank } = consumer;
   const { groups, taps, inputs, outputs } = map;
   const name = freshName(b.graph, `refit/${consumer.name}`);
   const rows = b.input(`${name}/rows`, "int64", [n]);
   const sources = b.input(`${name}/sources`, "int64", [n, taps]);
-  const looked = (value: Value) => {
-    const all = asRows(b, value, outputRank, map.outputAxis, groups * outputs);
-    return b.emit("Cast", [b.emit("Gather", [all, rows])], { to: double });
-  };
-  const wanted = looked(keep ? b.emit("Gather", [target, b.ints(keep)], { axis: attr.int(map.outputAxis) }) : target);
+  const { wanted, given } = emitWanted(b, consumer, { data, output, target, rows });
   const byGroup = (value: Value) => transpose(b, reshape(b, value, [n, groups, outputs]), [1, 0, 2]);
-  const lacking = byGroup(b.emit("Sub", [wanted, looked(output)]));
+  const lacking = byGroup(b.emit("Sub", [wanted, given]));
 
   const zeros = new Float32Array(groups * inputs);
   const padding = b.constant(fromFloat32(constantOf(weight)?.dtype ?? "float", [1, zeros.length], zeros));
@@ -174,6 +170,34 @@ function emitEquations(b: Builder, consumer: Consumer, n: number, data: Value, o
     lacking: squares(lacking),
     wanted: squares(byGroup(wanted)),
   };
+}
+
+/** What the original gives at the rows that are looked at, and what the cut network does: [n, channels] in float64. */
+function emitWanted(
+  b: Builder,
+  { map, weight, target: from, dataRank }: Consumer,
+  { data, output, target, rows }: { data: Value; output: Value; target: Value; rows: Value },
+): { wanted: Value; given: Value } {
+  const looked = (value: Value, rank: number, axis: number, channels: number) =>
+    b.emit("Cast", [b.emit("Gather", [asRows(b, value, rank, axis, channels), rows])], { to: double });
+  const channels = map.groups * map.outputs;
+  if (from.kind === "output" && map.outputAxis !== null) {
+    const { rank, keep } = from;
+    const axis = map.outputAxis;
+    const kept = keep ? b.emit("Gather", [target, b.ints(keep)], { axis: attr.int(axis) }) : target;
+    return { wanted: looked(kept, rank, axis, channels), given: looked(output, rank, axis, channels) };
+  }
+  const product = (value: Value, inputs: number, elements: Float32Array) => {
+    const matrix = b.constant(Tensor.fromArray("double", [inputs, channels], Float64Array.from(elements)));
+    return b.emit("MatMul", [looked(value, dataRank, map.dataAxis, inputs), matrix]);
+  };
+  if (from.kind !== "product") throw new Error("a product inside a node is found by its data");
+  const weights = toFloat32(constantOf(weight) ?? fromFloat32("float", [0], new Float32Array(0)));
+  const now = new Float32Array(map.inputs * channels);
+  for (let i = 0; i < map.inputs; i++) {
+    for (let o = 0; o < channels; o++) now[i * channels + o] = weights[map.at(0, 0, i, o)];
+  }
+  return { wanted: product(target, from.inputs, from.matrix), given: product(data, map.inputs, now) };
 }
 
 /** The matrix with a row for each position and a column for each channel. */

@@ -2,14 +2,16 @@ import { EspalierError } from "../../../base/errors.js";
 import { fromFloat32, toFloat32 } from "../../../base/tensor.js";
 import type { Dataset } from "../../../data/dataset.js";
 import { cloneModel } from "../../../graph/clone.js";
-import { constantOf } from "../../../graph/constant.js";
+import { constantOf, constants } from "../../../graph/constant.js";
 import { setConstant } from "../../../graph/edit.js";
 import type { Model, Value } from "../../../graph/ir.js";
 import { inferTrace } from "../../../run/infer.js";
-import { type CalibrationOptions, calibrationOf } from "../calibration.js";
+import { type Calibration, type CalibrationOptions, calibrationOf } from "../calibration.js";
 import type { Group, Grouping } from "../groups.js";
+import { takeBranches } from "../taken-branches.js";
 import { type Consumer, findConsumers, passesOf, type SkippedLayer } from "./consumers.js";
 import { fitChange } from "./fit-change.js";
+import { type Origin, settleMovedWeights, writeToSources } from "./moved-weights.js";
 import { gatherNormalEquations, type NormalEquations } from "./normal-equations.js";
 
 export interface RefittedLayer {
@@ -66,10 +68,12 @@ const mostElements = 4609 ** 2;
  * refitted, `interrupted` when the user stops.
  */
 export async function refit(result: RefitSource, data: Dataset, options: CalibrationOptions): Promise<RefitResult> {
-  const { model } = cloneModel(result.model);
-  const calibration = calibrationOf(model, data, options);
+  const { model: whole } = cloneModel(result.model);
+  const calibration = calibrationOf(whole, data, options);
+  const original = await asRun(result.imitated ?? result.grouping.model, calibration, options);
+  const { model, origins } = await asRun(whole, calibration, options);
   const trace = await inferTrace(model, await calibration.example(), options.engine);
-  const { found, skipped } = findConsumers({ ...result, model }, trace);
+  const { found, skipped } = findConsumers({ ...result, model, origins, imitated: original.model }, trace);
   const rowsPerBatch = ({ rows, unknowns }: Consumer) =>
     Math.min(rows, Math.ceil((rowsPerUnknown * unknowns) / calibration.batchCount));
   const rowsOf = (consumer: Consumer) => rowsPerBatch(consumer) * calibration.batchCount;
@@ -91,14 +95,35 @@ export async function refit(result: RefitSource, data: Dataset, options: Calibra
   const passes = passesOf(solvable, (set, next) => elements(...set, next) <= mostElements);
   const refitted: RefittedLayer[] = [];
   for (const consumers of passes) {
-    const networks = { original: result.imitated ?? result.grouping.model, model, calibration };
+    const networks = { original: original.model, model, calibration };
     const equations = await gatherNormalEquations(networks, consumers, rowsPerBatch, options);
     for (const [consumer, sums] of equations) {
       const { before, after } = solve(consumer, sums, rowsOf(consumer));
       refitted.push({ name: consumer.name, rows: rowsOf(consumer), unknowns: consumer.unknowns, before, after });
     }
   }
-  return { model, refitted, skipped, passes: passes.length };
+  const fitted = solvable.flatMap(({ weight, bias }) => (bias ? [weight, bias] : [weight]));
+  writeBack(fitted, origins, whole);
+  return { model: whole, refitted, skipped, passes: passes.length };
+}
+
+/** A copy of a network as examples run through it, with nothing of that hidden in bodies or behind moved weights. */
+async function asRun(model: Model, calibration: Calibration, options: CalibrationOptions) {
+  const { model: copy } = cloneModel(model);
+  await takeBranches(copy, () => calibration.batches(), options);
+  return { model: copy, origins: await settleMovedWeights(copy, options.engine) };
+}
+
+/** Puts fitted constants into the network that they are from, in which each constant has a name of its own. */
+function writeBack(fitted: readonly Value[], origins: ReadonlyMap<string, Origin>, model: Model): void {
+  const named = new Map([...constants(model.graph)].map(({ value }) => [value.name, value]));
+  for (const value of fitted) {
+    const tensor = constantOf(value);
+    const origin = origins.get(value.name);
+    const same = named.get(value.name);
+    if (tensor && origin) writeToSources(toFloat32(tensor), origin, model);
+    else if (tensor && same) setConstant(same, tensor);
+  }
 }
 
 const elements = (...consumers: readonly Consumer[]) =>
@@ -145,7 +170,7 @@ function solve(
       for (let i = 0; i < taps * inputs; i++) {
         weights[map.at(group, Math.floor(i / inputs), i % inputs, output)] += column[i] / scale;
       }
-      if (biases) biases[group * outputs + output] += column[taps * inputs] / biasScale;
+      if (biases) biases[map.biasAt(group * outputs + output)] += column[taps * inputs] / biasScale;
     }
   }
   setFloats(weight, weights);
