@@ -1,6 +1,6 @@
 import { EspalierError } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
-import { type Column, createColumn } from "./column.js";
+import { type BatchedColumn, batchColumn } from "./batched-column.js";
 import type { Batch, DataSplits, Dataset, InputSpec } from "./dataset.js";
 import { assertClassesBelow, classPerExample, createLabels, createNamedLabels, type Labels } from "./labels.js";
 import type { LoadOptions } from "./options.js";
@@ -68,7 +68,7 @@ function createArrayDataset(
 ): Dataset {
   const columns = orderInputs(raw, specs).map((input, position) => {
     const who = input.name === null ? raw.name : `${raw.name}, array '${input.name}'`;
-    return createColumn(input.tensor, specs?.[position], normalization, who);
+    return batchColumn(input.tensor, specs?.[position], normalization, who);
   });
   const size = assertEqualCounts(columns, labels, raw.name);
   const isClass = labels?.kind === "class";
@@ -84,7 +84,7 @@ function createArrayDataset(
     async read(indices): Promise<Batch> {
       assertIndices(indices, size, raw.name);
       return {
-        inputs: columns.map((column) => column.gather(indices)),
+        inputs: columns.map((column) => column.batch(indices)),
         labels: labels && gatherRows(labels.tensor, indices),
         size: indices.length,
       };
@@ -105,11 +105,14 @@ function orderInputs(raw: RawSet, specs: readonly InputSpec[] | undefined): read
   );
 }
 
-function assertEqualCounts(columns: readonly Column[], labels: Labels | null, who: string): number {
-  const { size } = columns[0];
-  for (const [position, column] of columns.entries()) {
-    if (column.size === size) continue;
-    throw new EspalierError("bad-data", `input 0 has ${size} examples, input ${position} has ${column.size}`, {
+function assertEqualCounts(columns: readonly BatchedColumn[], labels: Labels | null, who: string): number {
+  const counts = columns.flatMap(({ size: count }, position) => (count === null ? [] : [{ count, position }]));
+  if (counts.length === 0)
+    throw new EspalierError("bad-data", "no input of the model has an axis for examples", { who });
+  const [{ count: size, position: first }] = counts;
+  for (const { count, position } of counts) {
+    if (count === size) continue;
+    throw new EspalierError("bad-data", `input ${first} has ${size} examples, input ${position} has ${count}`, {
       who,
       hint: "Every input needs one row per example.",
     });

@@ -3,7 +3,10 @@ import type { Tensor } from "../base/tensor.js";
 
 /** One mini-batch. */
 export interface Batch {
-  /** By position, as the model takes them; `dims[0]` is `size`. Images are floats [N, C, H, W]. */
+  /**
+   * By position, as the model takes them. The axis that counts examples has `size` positions: the first, unless
+   * `InputSpec.exampleAxis` says otherwise. Images are floats [N, C, H, W].
+   */
   readonly inputs: readonly Tensor[];
   /** Classes: int64 [N] (or [N, ...], one class per position). Values: float [N, ...]. Null where nobody labelled. */
   readonly labels: Tensor | null;
@@ -16,7 +19,7 @@ export interface Dataset {
   readonly name: string;
   /** Number of examples, at least 1. */
   readonly size: number;
-  /** Shape of each input of one example, without the batch axis. */
+  /** Shape of each input of one example, without the axis that counts examples. */
   readonly inputDims: readonly (readonly number[])[];
   readonly labelKind: "class" | "value" | null;
   /** Classes are 0 .. classCount-1; null unless `labelKind` is "class". */
@@ -39,8 +42,10 @@ export interface InputSpec {
   readonly name: string;
   /** ONNX element type the model wants. */
   readonly dtype: DType;
-  /** Per example, without the batch axis. Anything but a number is free. */
+  /** Per example, without the axis that counts examples. Anything but a number is free. */
   readonly dims: readonly (number | string | null)[];
+  /** The axis of a batch that counts examples; null for what is the same for all. Default 0. */
+  readonly exampleAxis?: number | null;
 }
 
 /** Elements of one example, or undefined when a dim is free. */

@@ -2,7 +2,7 @@ import { totalmem } from "node:os";
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { EspalierError, messageOf } from "../base/errors.js";
-import { Tensor, toNumbers } from "../base/tensor.js";
+import { fromNumbers, Tensor, toNumbers } from "../base/tensor.js";
 import type { RawInput, RawSet, RawSplits } from "./array-dataset.js";
 import { elementsOf, type InputSpec } from "./dataset.js";
 import { describe, isTensorLike, isTypedArray, tensorFromJs } from "./js-array.js";
@@ -14,7 +14,7 @@ import { chooseParts, type PartName, partNamed } from "./parts.js";
  * Runs a JavaScript module and reads its default export: `{ inputs, labels?, classNames? }`, an array of examples
  * without labels, an iterable or async iterable of such batches, `{ train, test? }` of any of these, or a function
  * (async too) that returns one. `inputs` is an array with one row per example, or an object of such arrays by the names
- * of the model's inputs. Batches are collected in memory, so that they can be shuffled.
+ * of the model's inputs; what is the same for all examples is given once, a scalar as a number. Batches are collected in memory, so that they can be shuffled.
  * Throws `bad-data` for anything else, and when the module throws or gives more than half the machine's memory.
  */
 export async function loadModule(path: string, name: string, options: LoadOptions): Promise<RawSplits> {
@@ -90,8 +90,11 @@ function readBatch(value: unknown, name: string, { inputs: specs }: LoadOptions)
   const labels = given === null || isStringArray(given) ? given : tensorFromJs(given, `${name}, labels`);
   const count = labels instanceof Tensor ? labels.dims[0] : labels?.length;
   const read = (input: unknown, key: string | null, spec: InputSpec | undefined): RawInput => {
+    const isNumber = typeof input === "number" || typeof input === "bigint";
+    if (isNumber && key !== null) return { name: key, tensor: fromNumbers("double", [], [Number(input)]) };
     const tensor = tensorFromJs(input, key === null ? `${name}, inputs` : `${name}, input '${key}'`);
-    return { name: key, tensor: isTypedArray(input) ? splitExamples(tensor, count, spec) : tensor };
+    const isFlat = isTypedArray(input) && spec?.exampleAxis !== null;
+    return { name: key, tensor: isFlat ? splitExamples(tensor, count, spec) : tensor };
   };
   if (!isRecord(inputs) || isTensorLike(inputs)) return { name, inputs: [read(inputs, null, specs?.[0])], labels };
   const named = Object.entries(inputs).map(([key, input]) => {
@@ -139,7 +142,9 @@ async function collectBatches(
   if (sets.length === 0) throw new EspalierError("bad-data", "there are no batches", { who: name });
   const inputs = sets[0].inputs.map(({ name: key }, position) => {
     const tensors = sets.map((set) => set.inputs.find((input) => input.name === key)?.tensor);
-    return { name: key, tensor: concatenate(tensors, `${name}, input ${key ?? position}`) };
+    const who = `${name}, input ${key ?? position}`;
+    const isShared = options.inputs?.find((spec) => spec.name === key)?.exampleAxis === null;
+    return { name: key, tensor: isShared ? sameInAll(tensors, who) : concatenate(tensors, who) };
   });
   return { name, inputs, labels: concatenateLabels(sets, name) };
 }
@@ -151,6 +156,14 @@ function concatenateLabels(sets: readonly RawSet[], name: string): RawSet["label
   if (names.length === labels.length) return names.flat();
   const tensors = labels.map((list) => (list instanceof Tensor ? list : undefined));
   return concatenate(tensors, `${name}, labels`);
+}
+
+/** What all batches give alike. */
+function sameInAll([first, ...others]: readonly (Tensor | undefined)[], who: string): Tensor {
+  const isSame = (tensor: Tensor | undefined) =>
+    tensor && first && tensor.dtype === first.dtype && Buffer.compare(tensor.bytes, first.bytes) === 0;
+  if (first && others.every(isSame)) return first;
+  throw new EspalierError("bad-data", "the batches differ, the model takes one for all examples", { who });
 }
 
 /** Joins arrays [N_i, ...] of one type and shape along the first axis. */

@@ -3,13 +3,14 @@ import { parseText } from "../graph/parse.js";
 import { loadOptionsFor } from "./model-options.js";
 
 test("one example of each declared input that has no constant, and the number of classes", () => {
-  const model = parseText(`main(float[N,3,?,32] image, int64[2,4] ids) => (y) {
-    float[N,10] y = Custom(image, ids)
+  const model = parseText(`main(float[N,3,?,32] image, float[2,N,4] state, int64[] mode) => (y) {
+    float[N,10] y = Custom(image, state, mode)
   }`);
   expect(loadOptionsFor(model)).toEqual({
     inputs: [
-      { name: "image", dtype: "float", dims: [3, null, 32] },
-      { name: "ids", dtype: "int64", dims: [4] },
+      { name: "image", dtype: "float", dims: [3, null, 32], exampleAxis: 0 },
+      { name: "state", dtype: "float", dims: [2, 4], exampleAxis: 1 },
+      { name: "mode", dtype: "int64", dims: [], exampleAxis: null },
     ],
     classCount: 10,
   });

@@ -1,5 +1,6 @@
 import { EspalierError } from "../base/errors.js";
 import type { Dataset } from "../data/dataset.js";
+import { fixedBatch } from "../graph/example-axes.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
 import { checkInputs } from "./predict.js";
@@ -24,8 +25,7 @@ export async function compileFor(
 
 /** Examples a step: as wanted, else what the model's batch axis is fixed to, else 64. */
 export function batchSizeOf(model: Model, data: Dataset, wanted: number | undefined): number {
-  const declared = model.graph.requiredInputs[0].type?.dims?.[0];
-  const fixed = typeof declared === "number" && declared > 0 ? declared : undefined;
+  const fixed = fixedBatch(model.graph.requiredInputs) ?? undefined;
   const size = wanted ?? fixed ?? 64;
   if (fixed !== undefined && size !== fixed) {
     throw new EspalierError("bad-usage", `the model takes exactly ${fixed} examples a run, not ${size}`, {

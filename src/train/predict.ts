@@ -2,6 +2,7 @@ import { EspalierError } from "../base/errors.js";
 import { assertGoesOn } from "../base/interruption.js";
 import { Tensor } from "../base/tensor.js";
 import type { Batch, Dataset } from "../data/dataset.js";
+import { exampleAxes, fixedBatch, withoutAxis } from "../graph/example-axes.js";
 import type { Model, Value } from "../graph/ir.js";
 import { modelBytes } from "../onnx/write.js";
 import type { Engine } from "../run/session.js";
@@ -35,15 +36,15 @@ export async function* predict(
 ): AsyncGenerator<Prediction, void, undefined> {
   const inputs = model.graph.requiredInputs;
   checkInputs(inputs, data);
-  const declared = inputs[0].type?.dims?.[0];
-  const rows = typeof declared === "number" && declared > 0 ? declared : batchSize;
+  const fixed = fixedBatch(inputs);
+  const rows = fixed ?? batchSize;
   const session = await engine.load(modelBytes(model, values), { threads });
   try {
     for (let first = 0; first < data.size; first += rows) {
       assertGoesOn(signal, `stopped after ${first} examples`);
       const wanted = Math.min(rows, data.size - first);
       // A model with a fixed batch axis gets its last run filled up with the last example.
-      const size = typeof declared === "number" ? rows : wanted;
+      const size = fixed === null ? wanted : rows;
       const indices = Uint32Array.from({ length: size }, (_, i) => Math.min(first + i, data.size - 1));
       const batch = await data.read(indices);
       const feeds = Object.fromEntries(inputs.map((input, i) => [input.name, batch.inputs[i]]));
@@ -70,8 +71,9 @@ export function checkInputs(inputs: readonly Value[], data: Dataset): void {
       { who: data.name },
     );
   }
+  const axes = exampleAxes(inputs);
   for (const [i, input] of inputs.entries()) {
-    const wanted = input.type?.dims?.slice(1);
+    const wanted = input.type?.dims && withoutAxis(input.type.dims, axes[i]);
     const got = data.inputDims[i];
     const fits =
       !wanted ||

@@ -2,6 +2,7 @@ import { EspalierError } from "../../base/errors.js";
 import { assertGoesOn } from "../../base/interruption.js";
 import { batches } from "../../data/batches.js";
 import type { Dataset } from "../../data/dataset.js";
+import { fixedBatch } from "../../graph/example-axes.js";
 import type { Model } from "../../graph/ir.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { checkInputs } from "../../train/predict.js";
@@ -36,8 +37,7 @@ export function calibrationOf(model: Model, data: Dataset, options: CalibrationO
   const { batchSize = 64, seed, signal } = options;
   const inputs = model.graph.requiredInputs;
   checkInputs(inputs, data);
-  const declared = inputs[0]?.type?.dims?.[0];
-  const fixed = typeof declared === "number" && declared > 0 ? declared : null;
+  const fixed = fixedBatch(inputs);
   if (fixed !== null && data.size < fixed) {
     throw new EspalierError("bad-data", `the model takes ${fixed} examples a run, the data have ${data.size}`, {
       who: data.name,
