@@ -1,4 +1,3 @@
-import { isFloat } from "../../../base/dtype.js";
 import { quoted } from "../../../base/errors.js";
 import { sizeOf, type Tensor, toFloat32 } from "../../../base/tensor.js";
 import { constantOf } from "../../../graph/constant.js";
@@ -95,7 +94,10 @@ export function findConsumers(networks: RefitNetworks, trace: Trace): Consumers 
     }
   }
   found.sort((a, b) => a.place - b.place);
-  return { found: found.map(({ consumer }) => consumer), skipped };
+  // A weight that branches share is that of one layer, written several times.
+  const seen = new Set(found.map(({ consumer }) => consumer.name));
+  const others = skipped.filter(({ name }) => !seen.has(name) && seen.add(name));
+  return { found: found.map(({ consumer }) => consumer), skipped: others };
 }
 
 function weightsOf(node: Node, { trace }: Grouping): readonly WeightInput[] {
@@ -147,11 +149,10 @@ function consumerOf(
     return `${node.label} is not a plain product of its input and a constant`;
   }
   if (map.weight !== input) return `${node.label} multiplies with it what it gave a step before`;
-  const isOwn = (index: number) =>
-    isReadOnce(before.inputs[index] ?? null, origins.get(node.inputs[index]?.name ?? ""));
-  if (!isOwn(map.weight)) return "several nodes read its weights";
+  const isOwn = (value: Value) => value.uses.size === 1 && origins.get(value.name)?.isAlone !== false;
+  if (!isOwn(weight)) return "several nodes read its weights";
   const own = map.bias === null ? null : (node.inputs[map.bias] ?? null);
-  const bias = map.bias !== null && own && constantOf(own) && isOwn(map.bias) ? own : null;
+  const bias = own && constantOf(own) && isOwn(own) ? own : null;
   const unknowns = map.taps * map.inputs + (bias ? 1 : 0);
   const layer = { name: nameOf(before, input), map, data, weight, bias, output, unknowns, dataRank: dims(data).length };
   if (map.outputAxis === null) {
@@ -186,17 +187,6 @@ function productMatrix(tensor: Tensor | null, keep: readonly number[] | null) {
     for (const [o, column] of columns.entries()) matrix[i * columns.length + o] = weights[column * inputs + i];
   }
   return { inputs, matrix };
-}
-
-/** Whether nothing else in the file reads what a weight is made from. */
-function isReadOnce(value: Value | null, origin: Origin | undefined): boolean {
-  if (!value) return false;
-  if (!origin) return value.uses.size === 1;
-  const leadsOn = (node: Node) => node.outputs.every((output) => output === null || origin.way.has(output.name));
-  return [...ancestors([value])].every((each) => {
-    const isIndex = !isFloat(constantOf(each)?.dtype ?? "float");
-    return isIndex || (each === value ? each.uses.size === 1 : [...each.uses].every(leadsOn));
-  });
 }
 
 /**

@@ -22,8 +22,8 @@ export interface Origin {
   sources: readonly string[];
   /** For each element of the weight its place in the sources, end to end. */
   places: Float32Array;
-  /** Names of the values on the way, from the sources to the weight. */
-  way: ReadonlySet<string>;
+  /** Whether nothing else is made from the sources. */
+  isAlone: boolean;
 }
 
 /** So far float32 counts. */
@@ -54,9 +54,14 @@ export async function settleMovedWeights(model: Model, engine: Engine): Promise<
       if (!isMoved(toFloat32(weight), places, stored)) continue;
       const constant = addInitializer(model.graph, freshName(model.graph, value.name), weight);
       setInput(node, input, constant);
-      const names = (values: Iterable<Value>) => [...values].map(({ name }) => name);
-      origins.set(constant.name, { sources: names(sources), places, way: new Set(names(way)) });
+      origins.set(constant.name, { sources: sources.map(({ name }) => name), places, isAlone: true });
     }
+  }
+  removeDead(model);
+  const stillRead = [...constants(model.graph)].map(({ value }) => value.name);
+  const users = [...stillRead, ...[...origins.values()].flatMap(({ sources }) => sources)];
+  for (const origin of origins.values()) {
+    origin.isAlone = origin.sources.every((name) => users.filter((user) => user === name).length === 1);
   }
   return origins;
 }
