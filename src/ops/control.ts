@@ -1,6 +1,9 @@
+import { constantOf } from "../graph/constant.js";
 import type { Graph, Node, Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
 import type { Axis } from "./axis.js";
 import { normalizeAxis } from "./broadcast.js";
+import { handsOn } from "./constancy.js";
 import type { Coupling, CouplingContext } from "./coupling.js";
 import { none, withoutWeights } from "./define.js";
 
@@ -27,6 +30,25 @@ export interface Border {
 /** What decides which one of its bodies a node runs; null where it runs them all, or none. */
 export function choiceOf(node: Node): Value | null {
   return node.domain === "" && node.type === "If" ? node.inputs[0] : null;
+}
+
+/**
+ * How often a node runs its bodies one after the other: as many steps as it takes of what it scans, or collects, or as a
+ * Loop without a condition of its own is told to. 1 where that is not known.
+ */
+export function stepsOf(node: Node, trace: Trace): number {
+  const [border] = bordersOf(node);
+  if (!border) return 1;
+  for (const { outer, steps } of [...border.inputs, ...border.outputs]) {
+    if (steps === null || !outer || !trace.has(outer)) continue;
+    const dims = trace.dims(outer);
+    return dims[normalizeAxis(steps, dims.length)];
+  }
+  const [count] = node.inputs;
+  let goesOn: Value | null = border.body.outputs[0] ?? null;
+  while (goesOn?.producer && handsOn(goesOn.producer)) goesOn = goesOn.producer.inputs[0];
+  const known = node.type === "Loop" && count && trace.has(count) && (!goesOn?.producer || constantOf(goesOn) !== null);
+  return known ? (trace.ints(count)?.[0] ?? 1) : 1;
 }
 
 /** The bodies of a node with their borders; none for operators without bodies, and for those espalier does not know. */

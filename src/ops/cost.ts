@@ -4,6 +4,7 @@ import { constantOf, constants } from "../graph/constant.js";
 import type { Graph, Node } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import { sourceOf } from "./constant-view.js";
+import { bordersOf, choiceOf, stepsOf } from "./control.js";
 import { opOf } from "./registry.js";
 
 export interface NodeCost {
@@ -14,7 +15,10 @@ export interface NodeCost {
   effectiveMacs: number;
 }
 
-/** The cost of every node of the main graph that multiplies. Operators outside the registry are left out. */
+/**
+ * The cost of every node of a graph that multiplies, without what lies in bodies. Operators outside the registry, and
+ * nodes that the trace does not know, are left out.
+ */
 export function countMacs(graph: Graph, trace: Trace): NodeCost[] {
   const costs: NodeCost[] = [];
   for (const node of graph.nodes) {
@@ -24,8 +28,29 @@ export function countMacs(graph: Graph, trace: Trace): NodeCost[] {
   return costs;
 }
 
-/** Multiply-accumulates of one run of a node with the traced shapes; 0 for operators outside the registry. */
+/**
+ * The sum of a cost over all nodes that run: of the branches of an If the costliest counts, a body of Loop or Scan counts
+ * for each step that the trace knows of.
+ */
+export function sumOfRun(graph: Graph, trace: Trace, cost: (node: Node) => number): number {
+  let sum = 0;
+  for (const node of graph.nodes) sum += costWithBodies(node, trace, cost);
+  return sum;
+}
+
+/** The cost of a node and of what runs in its bodies: see `sumOfRun`. */
+export function costWithBodies(node: Node, trace: Trace, cost: (node: Node) => number): number {
+  const bodies = bordersOf(node).map(({ body }) => sumOfRun(body, trace, cost));
+  if (choiceOf(node)) return cost(node) + Math.max(0, ...bodies);
+  return cost(node) + stepsOf(node, trace) * bodies.reduce((sum, each) => sum + each, 0);
+}
+
+/**
+ * Multiply-accumulates of one run of a node with the traced shapes, without its bodies; 0 for operators outside the
+ * registry, and in bodies that could not be traced.
+ */
 export function macsOf(node: Node, trace: Trace): number {
+  if (!isTraced(node, trace)) return 0;
   const dims = (value: Node["inputs"][number] | undefined) => (value ? trace.dims(value) : []);
   return (
     opOf(node)?.macs({
@@ -35,6 +60,11 @@ export function macsOf(node: Node, trace: Trace): number {
       outputDims: (index) => dims(node.outputs[index]),
     }) ?? 0
   );
+}
+
+/** Whether the trace knows all that a node reads and gives. */
+export function isTraced(node: Node, trace: Trace): boolean {
+  return [...node.inputs, ...node.outputs].every((value) => !value?.isRead || trace.has(value));
 }
 
 /** Of the first input that holds constant weights; 1 if none does, as in the products of attention. */

@@ -3,13 +3,15 @@ import { EspalierError } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
 import { constantOf, isConstantNode } from "../graph/constant.js";
 import type { Model, Node } from "../graph/ir.js";
-import { allNodes } from "../graph/walk.js";
+import type { Trace } from "../graph/trace.js";
+import { allGraphs, allNodes } from "../graph/walk.js";
 import { sourceOf } from "../ops/constant-view.js";
-import { countMacs, countNonzeros, type NodeCost } from "../ops/cost.js";
+import { countMacs, countNonzeros, isTraced, type NodeCost, sumOfRun } from "../ops/cost.js";
 import { opOf } from "../ops/registry.js";
 import { type ExampleOptions, exampleInputs } from "../run/example.js";
 import type { Engine, Tensors } from "../run/session.js";
 import { traceModel } from "../run/trace.js";
+import { traceBodies } from "../run/trace-bodies.js";
 
 export interface LayerCostOptions extends ExampleOptions {
   engine: Engine;
@@ -19,13 +21,16 @@ export interface LayerCostOptions extends ExampleOptions {
 export interface LayerCosts {
   /** Every node that holds weights or multiplies, those of nested graphs included. */
   layers: readonly LayerInfo[];
-  /** Multiply-accumulates of one run with the example inputs; null when they could not be counted. */
+  /**
+   * Multiply-accumulates of one run with the example inputs, of an If with its costliest branch; null when they could not
+   * be counted.
+   */
   macs: number | null;
   /** Those of them that do not multiply by a zero weight. */
   effectiveMacs: number | null;
   /** Why MACs could not be counted, or null. */
   macsUnknown: string | null;
-  /** Operators that hold weights but whose MACs are not in the totals: unknown ones, and those in nested graphs. */
+  /** Operators that hold weights but whose MACs are not in the totals: unknown ones, and those in bodies that do not run. */
   uncounted: readonly string[];
 }
 
@@ -37,7 +42,7 @@ export interface LayerInfo {
   /** Elements of its float constants. A tensor that several layers share counts for each. */
   parameters: number;
   nonzeros: number;
-  /** Null where they cannot be counted. */
+  /** Of one step, where it lies in a body; null where they cannot be counted. */
   macs: number | null;
   effectiveMacs: number | null;
 }
@@ -47,9 +52,16 @@ export interface LayerInfo {
  * model does not run, MACs stay unknown. Throws `bad-usage` for shapes that do not fit.
  */
 export async function countLayerCosts(model: Model, options: LayerCostOptions): Promise<LayerCosts> {
-  const { costs, problem } = await tryCount(model, options);
+  const { trace, problem } = await tryTrace(model, options);
+  const costs: Costs | null = trace && {
+    trace,
+    byNode: new Map(
+      [...allGraphs(model.graph)].flatMap((graph) => countMacs(graph, trace)).map((cost) => [cost.node, cost]),
+    ),
+  };
   const layers = [...allNodes(model.graph)].flatMap((node) => layerOf(node, costs) ?? []);
-  const total = (key: "macs" | "effectiveMacs") => costs && layers.reduce((sum, layer) => sum + (layer[key] ?? 0), 0);
+  const total = (key: "macs" | "effectiveMacs") =>
+    costs && sumOfRun(model.graph, costs.trace, (node) => Math.round(costs.byNode.get(node)?.[key] ?? 0));
   return {
     layers,
     macs: total("macs"),
@@ -59,19 +71,21 @@ export async function countLayerCosts(model: Model, options: LayerCostOptions): 
   };
 }
 
-type Costs = ReadonlyMap<Node, NodeCost>;
+interface Costs {
+  trace: Trace;
+  byNode: ReadonlyMap<Node, NodeCost>;
+}
 
-async function tryCount(
+async function tryTrace(
   model: Model,
   { engine, shapes, seed }: LayerCostOptions,
-): Promise<{ costs: Costs | null; problem: string | null }> {
+): Promise<{ trace: Trace | null; problem: string | null }> {
   const feeds = tryExamples(model, { shapes, seed });
-  if (typeof feeds === "string") return { costs: null, problem: feeds };
+  if (typeof feeds === "string") return { trace: null, problem: feeds };
   try {
-    const trace = await traceModel(model, feeds, engine);
-    return { costs: new Map(countMacs(model.graph, trace).map((cost) => [cost.node, cost])), problem: null };
+    return { trace: await traceBodies(model, await traceModel(model, feeds, engine), feeds, engine), problem: null };
   } catch (error) {
-    if (error instanceof EspalierError) return { costs: null, problem: error.message };
+    if (error instanceof EspalierError) return { trace: null, problem: error.message };
     throw error;
   }
 }
@@ -90,13 +104,13 @@ function tryExamples(model: Model, options: ExampleOptions): Tensors | string {
 function layerOf(node: Node, costs: Costs | null): LayerInfo | null {
   if (isConstantNode(node)) return null;
   const held = node.inputs.flatMap((input) => constantOf(sourceOf(input)) ?? []).filter(isParameter);
-  const cost = costs?.get(node);
+  const cost = costs?.byNode.get(node);
   const op = opOf(node);
   // What an unknown operator reads are weights unless they are single numbers, such as a threshold.
   const holdsWeights = op ? op.learnable.length > 0 && held.length > 0 : held.some(({ size }) => size > 1);
   if (!cost && !holdsWeights) return null;
   const largest = held.reduce<Tensor | null>((a, b) => (a && a.size >= b.size ? a : b), null);
-  const known = costs !== null && op !== undefined && node.graph.outer === null;
+  const known = costs !== null && op !== undefined && isTraced(node, costs.trace);
   return {
     name: node.name || (node.outputs.find((output) => output !== null)?.name ?? ""),
     op: node.operator,

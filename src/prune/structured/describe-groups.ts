@@ -27,13 +27,9 @@ export interface GroupsDescription {
 /** What can be taken out of a network, what goes together, what one cut saves, and what cannot be cut and why. */
 export function describeGroups(grouping: Grouping): GroupsDescription {
   const { model, trace } = grouping;
-  // Of bodies, those of one step; none of those that could not be traced.
-  const traced = [...allGraphs(model.graph)].filter((graph) =>
-    [...graph.nodes].every((node) =>
-      [...node.inputs, ...node.outputs].every((value) => !value?.isRead || trace.has(value)),
-    ),
-  );
-  const macs = new Map(traced.flatMap((graph) => countMacs(graph, trace)).map((cost) => [cost.node, cost.macs]));
+  // Of bodies, those of one step.
+  const costs = [...allGraphs(model.graph)].flatMap((graph) => countMacs(graph, trace));
+  const macs = new Map(costs.map((cost) => [cost.node, cost.macs]));
   const saved = (group: Group) => {
     let sum = 0;
     for (const { value, axis, positions } of group.slices) {

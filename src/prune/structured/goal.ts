@@ -49,7 +49,7 @@ export async function targetFor<Part>(
   const whole = measure(new Set());
   if ("macs" in goal && whole === 0) {
     throw new EspalierError("unsupported", "no multiply-accumulates are counted in this model", {
-      hint: "What lies in bodies of If, Loop and Scan is not. Give a target of parameters, or a sparsity.",
+      hint: "Give a target of parameters, or a sparsity.",
     });
   }
   return { limit: Math.floor(shareOf("macs" in goal ? goal.macs : goal.parameters, whole) * whole), measure };

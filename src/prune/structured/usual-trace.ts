@@ -4,6 +4,7 @@ import type { Trace } from "../../graph/trace.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import { inferTrace } from "../../run/infer.js";
 import type { Engine } from "../../run/session.js";
+import { traceBodies } from "../../run/trace-bodies.js";
 
 /**
  * A run with a batch of 1, and 1 for all that the file leaves free, as models are measured; the given one where the model
@@ -14,8 +15,11 @@ export async function usualTrace(
   engine: Engine,
   shapes?: Shapes,
 ): Promise<Trace> {
-  return inferTrace(model, exampleInputs(model, { shapes }), engine).catch((error: unknown) => {
+  try {
+    const feeds = exampleInputs(model, { shapes });
+    return await traceBodies(model, await inferTrace(model, feeds, engine), feeds, engine);
+  } catch (error) {
     if (error instanceof EspalierError && error.code === "runtime") return trace;
     throw error;
-  });
+  }
 }

@@ -1,6 +1,6 @@
 import { EspalierError } from "../../../base/errors.js";
 import type { Model } from "../../../graph/ir.js";
-import { countParameters, macsOf } from "../../../ops/cost.js";
+import { costWithBodies, countParameters, macsOf } from "../../../ops/cost.js";
 import { makeNamesUnique } from "../../../passes/unique-names.js";
 import type { Shapes } from "../../../run/example.js";
 import type { Evaluation } from "../../../train/evaluate.js";
@@ -88,7 +88,9 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
     parameters: (removed: ReadonlySet<ResidualLayer>) => countParameters(shallowing.model(removed).graph).parameters,
     async macs() {
       const trace = await usualTrace(prepared, engine, shapes);
-      const nodes = [...model.graph.nodes].map((node) => [node, macsOf(node, trace)] as const);
+      const nodes = [...model.graph.nodes].map(
+        (node) => [node, costWithBodies(node, trace, (each) => macsOf(each, trace))] as const,
+      );
       return (removed: ReadonlySet<ResidualLayer>) => {
         const gone = new Set([...removed].flatMap((layer) => [...layer.nodes]));
         return nodes.reduce((sum, [node, macs]) => (gone.has(node) ? sum : sum + macs), 0);
