@@ -5,6 +5,7 @@ import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
+import { exampleAxes } from "../graph/example-axes.js";
 import type { Graph, Model, Value } from "../graph/ir.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
@@ -96,7 +97,7 @@ export async function compileProgram(
   const { graph } = model;
   const b = new Builder(graph, "train/");
   const inputs = graph.requiredInputs.map((input) => input.name);
-  const batchSize = example[inputs[0]].dims[0];
+  const batchSize = batchOf(graph.requiredInputs, example);
   // What comes out of the branches of an If has no place of this name in the original.
   const own: ReadonlySet<Value> = new Set(graph.initializers());
   const forward = await specializeModel(model, example, engine);
@@ -217,4 +218,12 @@ function emitHits(b: Builder, output: Value, labels: Value): Value {
   const answers = b.emit("ArgMax", [output], { axis: attr.int(1), keepdims: attr.int(0) });
   const right = b.emit("Cast", [b.emit("Equal", [answers, labels])], { to: attr.int(1) });
   return b.emit("ReduceSum", [right], { keepdims: attr.int(0) });
+}
+
+/** How many examples a batch holds. */
+function batchOf(inputs: readonly Value[], example: Tensors): number {
+  for (const [i, axis] of exampleAxes(inputs).entries()) {
+    if (axis !== null) return example[inputs[i].name].dims[axis];
+  }
+  return 1;
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { blobs } from "../../../../test/support/blobs.js";
 import { Net } from "../../../../test/support/cut-model.js";
 import { examples } from "../../../../test/support/examples.js";
 import { runModel } from "../../../../test/support/run-model.js";
@@ -125,7 +126,7 @@ describe("refit in branches", () => {
     const result = await cutRedundant(net.output(y));
     const data = examples(256, [6], seed);
     await expect(refit(result, data, { ...options, batchSize: 8 })).rejects.toThrow(
-      "then.b it lies in a Loop or Scan, or in a branch that only some examples take (and 1 more)",
+      "then.b: it lies in a Loop or Scan, or in a branch that only some examples take (and 1 more)",
     );
     // One batch has one sum: a branch is taken.
     const { refitted, skipped } = await refit(result, data, { ...options, batchSize: 256 });
@@ -150,19 +151,42 @@ describe("refit in branches", () => {
   });
 });
 
+/** Two layers with a Relu between, as they are or in a branch that is taken where `mode` is 1. */
+function plainOrBranched(inBranch: boolean): Model {
+  const net = new Net(seed);
+  const x = net.input(["batch", 6]);
+  const mode = net.b.input("mode", "int64", []);
+  const layers = (inner: Net, random: Net, name: string) => {
+    const weight = (part: string, dims: readonly number[]) =>
+      inner.b.constant(constantOf(random.weight(part, dims)) ?? floatTensor([0], []), `${name}.${part}`);
+    const h = inner.b.emit("Relu", [inner.b.emit("MatMul", [x, weight("a", [6, 8])])]);
+    return inner.b.emit("MatMul", [h, weight("b", [8, 3])]);
+  };
+  if (!inBranch) return net.output(layers(net, new Net(seed), "then"));
+  const isOne = net.b.emit("Equal", [mode, net.b.constant(intTensor([1], []))]);
+  const branch = (name: string, drawn: number) => net.body(name, (inner) => [layers(inner, new Net(drawn), name)]);
+  return net.output(
+    net.b.emit("If", [isOne], { then_branch: branch("then", seed), else_branch: branch("else", seed + 1) }),
+  );
+}
+
 describe("observe in branches", () => {
-  it("sees what units give in a branch that the examples take, and nothing of others", async () => {
-    const grouping = await buildGroups(branched(), { engine: nodeEngine });
-    const data = together(examples(32, [6], seed), intTensor([1], []));
-    const found = await observe(grouping, new Set(), ["mean"], { engine: nodeEngine, data, batchSize: 8, seed });
-    expect([...found.keys()].map(({ name }) => name)).toEqual(["then.a"]);
-    const [activity] = [...found.values()].flat();
-    const { inputs } = await data.read([...Array(32).keys()]);
-    const [x, w] = [toFloat32(inputs[0]), weightsNamed(grouping.model, "then.a")];
-    for (const [o, mean] of activity.statistic("mean").entries()) {
-      let sum = 0;
-      for (let n = 0; n < 32; n++) for (let i = 0; i < 6; i++) sum += x[n * 6 + i] * w[i * 8 + o];
-      expect(mean, `seed ${seed}: ${o}`).toBeCloseTo(sum / 32, 5);
+  it("sees in a branch that the examples take what it would see without an If, and nothing of the other", async () => {
+    const data = together(blobs(32, { dims: [6], classes: 3 }), intTensor([1], []));
+    const statistics = ["mean", "zeros", "gradient", "taylorSquare"] as const;
+    const [plain, branched] = await Promise.all(
+      [false, true].map(async (inBranch) => {
+        const grouping = await buildGroups(plainOrBranched(inBranch), { engine: nodeEngine });
+        return observe(grouping, new Set(), statistics, { engine: nodeEngine, data, batchSize: 8, seed });
+      }),
+    );
+    expect([...branched.keys()].map(({ name }) => name)).toEqual(["then.a"]);
+    const [[expected], [found]] = [plain, branched].map((activities) => [...activities.values()].flat());
+    for (const statistic of statistics) {
+      for (const [unit, value] of found.statistic(statistic).entries()) {
+        expect(value, `seed ${seed}: ${statistic} of ${unit}`).toBeCloseTo(expected.statistic(statistic)[unit], 5);
+      }
+      expect(found.statistic(statistic).some((value) => value !== 0)).toBe(true);
     }
   });
 });

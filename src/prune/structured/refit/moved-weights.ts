@@ -12,6 +12,7 @@ import {
 import type { Model, Value } from "../../../graph/ir.js";
 import { ancestors } from "../../../graph/walk.js";
 import { modelBytes } from "../../../onnx/write.js";
+import { valuesThatFlow } from "../../../ops/flow.js";
 import { opOf } from "../../../ops/registry.js";
 import { removeDead } from "../../../passes/remove-dead.js";
 import type { Engine } from "../../../run/session.js";
@@ -38,10 +39,13 @@ const mostElements = 2 ** 24;
  */
 export async function settleMovedWeights(model: Model, engine: Engine): Promise<Map<string, Origin>> {
   const origins = new Map<string, Origin>();
+  const flowing = valuesThatFlow(model.graph);
   for (const node of model.graph.nodes) {
-    for (const input of opOf(node)?.learnable ?? []) {
+    const op = opOf(node);
+    for (const input of op?.linear ? op.learnable : []) {
       const value = node.inputs[input];
-      const way = value && !constantOf(value) && value.uses.size === 1 ? constantWay(value) : null;
+      const isMade = value && !constantOf(value) && !flowing.has(value) && value.uses.size === 1;
+      const way = isMade ? constantWay(value) : null;
       if (!value || !way) continue;
       const sources = [...way].filter((each) => constantOf(each)?.dtype === "float");
       const stored = sources.map((source) => floatsOf(constantOf(source)));

@@ -262,7 +262,7 @@ describe("refit", () => {
 
     const few = await cutAt(build([3, 2, 2]), "a", 0, (i) => i > 3);
     await expect(refit(few, examples(1, [3, 2, 2], seed), options)).rejects.toThrow(
-      "no layer can be refitted: b needs 5 rows, the data give 4. Give more examples",
+      "no layer can be refitted: b: needs 5 rows, the data give 4. Give more examples",
     );
   });
 

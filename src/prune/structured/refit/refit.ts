@@ -137,7 +137,7 @@ function nothingToRefit(skipped: readonly SkippedLayer[]): EspalierError {
     });
   }
   const more = skipped.length > 1 ? ` (and ${skipped.length - 1} more)` : "";
-  return new EspalierError("unsupported", `no layer can be refitted: ${first.name} ${first.reason}${more}`, {
+  return new EspalierError("unsupported", `no layer can be refitted: ${first.name}: ${first.reason}${more}`, {
     hint: "Give more examples, or train what the cut left.",
   });
 }
