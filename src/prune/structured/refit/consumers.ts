@@ -1,6 +1,6 @@
 import { quoted } from "../../../base/errors.js";
 import { sizeOf, type Tensor, toFloat32 } from "../../../base/tensor.js";
-import { constantOf } from "../../../graph/constant.js";
+import { constantOf, constants } from "../../../graph/constant.js";
 import type { Model, Node, Value } from "../../../graph/ir.js";
 import type { Trace } from "../../../graph/trace.js";
 import { allGraphs, ancestors, topologicalOrder } from "../../../graph/walk.js";
@@ -54,9 +54,10 @@ export interface Consumers {
 export interface RefitNetworks {
   grouping: Grouping;
   removed: ReadonlySet<Group>;
-  /** The cut network, and its weights that are no constants in the file. */
+  /** The cut network, its weights that are no constants in the file, and the network as it is there. */
   model: Model;
   origins: ReadonlyMap<string, Origin>;
+  whole: Model;
   /** What it is to imitate. */
   imitated: Model;
 }
@@ -74,6 +75,7 @@ export function findConsumers(networks: RefitNetworks, trace: Trace): Consumers 
       return value && grouping.keeps(value, removed)[axis] ? [node] : [];
     }),
   );
+  const reads = new Map([...constants(networks.whole.graph)].map(({ value }) => [value.name, value.uses.size]));
   const found: { consumer: Consumer; place: number }[] = [];
   const skipped: SkippedLayer[] = [];
   for (const before of nodes) {
@@ -85,7 +87,7 @@ export function findConsumers(networks: RefitNetworks, trace: Trace): Consumers 
       if (!value || !grouping.keeps(value, removed)[weight.inputAxis]) continue;
       if (node) {
         if (!sourceOf(value) && !constantOf(node.inputs[weight.input])) continue;
-        const result = consumerOf(before, node, weight, networks, trace);
+        const result = consumerOf(before, node, weight, networks, trace, reads);
         if (typeof result !== "string") found.push({ consumer: result, place: order.get(node) ?? 0 });
         else skipped.push({ name: nameOf(before, weight.input), reason: result });
       } else if (before.graph !== grouping.model.graph && isMadeOfConstants(value)) {
@@ -128,13 +130,17 @@ function nameOf(node: Node, input: number): string {
   return [...ancestors([value])].reduce((a, b) => (size(b) > size(a) ? b : a)).name;
 }
 
-/** The layer, or why it cannot be fitted. */
+/**
+ * The layer, or why it cannot be fitted.
+ * @param reads by name of a constant in the file, how many nodes read it
+ */
 function consumerOf(
   before: Node,
   node: Node,
   { input, outputAxis }: WeightInput,
   networks: RefitNetworks,
   trace: Trace,
+  reads: ReadonlyMap<string, number>,
 ): Consumer | string {
   const { grouping, removed, imitated, origins } = networks;
   const dims = (value: Value | null | undefined) => (value ? trace.dims(value) : []);
@@ -151,7 +157,11 @@ function consumerOf(
   if (map.weight !== input) return `${node.label} multiplies with it what it gave a step before`;
   const isOwn = (value: Value) => value.uses.size === 1 && origins.get(value.name)?.isAlone !== false;
   if (!isOwn(weight)) return "several nodes read its weights";
-  const own = map.bias === null ? null : (node.inputs[map.bias] ?? null);
+  // A branch that is not taken may read the weights too, but has a copy of the bias, to which nothing would be added.
+  const origin = origins.get(weight.name);
+  const all = (origin?.sources ?? [weight.name]).reduce((sum, name) => sum + (reads.get(name) ?? 0), 0);
+  const isShared = all > (origin?.reads ?? weight.uses.size);
+  const own = map.bias === null || isShared ? null : (node.inputs[map.bias] ?? null);
   const bias = own && constantOf(own) && isOwn(own) ? own : null;
   const unknowns = map.taps * map.inputs + (bias ? 1 : 0);
   const layer = { name: nameOf(before, input), map, data, weight, bias, output, unknowns, dataRank: dims(data).length };

@@ -23,6 +23,8 @@ export interface Origin {
   sources: readonly string[];
   /** For each element of the weight its place in the sources, end to end. */
   places: Float32Array;
+  /** How many nodes on the way read the sources. */
+  reads: number;
   /** Whether nothing else is made from the sources. */
   isAlone: boolean;
 }
@@ -58,7 +60,8 @@ export async function settleMovedWeights(model: Model, engine: Engine): Promise<
       if (!isMoved(toFloat32(weight), places, stored)) continue;
       const constant = addInitializer(model.graph, freshName(model.graph, value.name), weight);
       setInput(node, input, constant);
-      origins.set(constant.name, { sources: sources.map(({ name }) => name), places, isAlone: true });
+      const reads = sources.reduce((sum, { uses }) => sum + uses.size, 0);
+      origins.set(constant.name, { sources: sources.map(({ name }) => name), places, reads, isAlone: true });
     }
   }
   removeDead(model);

@@ -73,7 +73,7 @@ export async function refit(result: RefitSource, data: Dataset, options: Calibra
   const original = await asRun(result.imitated ?? result.grouping.model, calibration, options);
   const { model, origins } = await asRun(whole, calibration, options);
   const trace = await inferTrace(model, await calibration.example(), options.engine);
-  const { found, skipped } = findConsumers({ ...result, model, origins, imitated: original.model }, trace);
+  const { found, skipped } = findConsumers({ ...result, model, origins, whole, imitated: original.model }, trace);
   const rowsPerBatch = ({ rows, unknowns }: Consumer) =>
     Math.min(rows, Math.ceil((rowsPerUnknown * unknowns) / calibration.batchCount));
   const rowsOf = (consumer: Consumer) => rowsPerBatch(consumer) * calibration.batchCount;
