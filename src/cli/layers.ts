@@ -69,7 +69,7 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
     checkpoints,
     signal,
     onBatch: (done, total) => terminal.progress("looking at layers", done, total),
-    ...reporterFor(terminal, data, recovery),
+    ...reporterFor(terminal, data),
   }).catch((error: unknown) => {
     if (checkpoints !== undefined) removeEmptyFolder(checkpoints);
     throw error;

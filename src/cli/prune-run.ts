@@ -120,13 +120,13 @@ export function recoveryFor(options: RunOptions, data: PruneData | null, epochs:
 }
 
 /** Prints a run's steps, epochs and rounds as they end. */
-export function reporterFor(terminal: Terminal, data: PruneData | null, recovery: RecoveryOptions | null) {
+export function reporterFor(terminal: Terminal, data: PruneData | null) {
   return {
     onStep({ phase, done, totalSteps, loss }: PhaseStep) {
       terminal.progress(phase, done, totalSteps, `loss ${loss.toPrecision(3)}`);
     },
     onEpoch(epoch: PhaseEpoch) {
-      terminal.note(phaseLine(epoch, recovery?.epochs ?? 0, data?.judgeName ?? ""));
+      terminal.note(phaseLine(epoch, data?.judgeName ?? ""));
     },
     onRound(round: RoundRecord) {
       // Without a target there is one round, and the table at the end says how it went.

@@ -63,7 +63,7 @@ export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRu
     seed,
     checkpoints,
     signal,
-    ...reporterFor(terminal, data, recovery),
+    ...reporterFor(terminal, data),
   }).catch((error: unknown) => {
     if (checkpoints !== undefined) removeEmptyFolder(checkpoints);
     throw error;

@@ -61,7 +61,7 @@ export async function pruneWeights(options: WeightOptions, run: PruneRun): Promi
   if (shapes !== undefined) exampleInputs(original, { shapes, seed });
   const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
   const recovery = recoveryFor(options, data, procedure.kind === "gradual" ? 10 : 3);
-  const reporter = reporterFor(terminal, data, recovery);
+  const reporter = reporterFor(terminal, data);
   const curve = new CurveRecorder();
   const result = await prune(original, {
     goal,

@@ -78,8 +78,8 @@ export function epochLine(record: EpochRecord, epochs: number): string {
 }
 
 /** `prune-gradual  epoch 3/10  sparsity 80.00 %  loss ...`; `judge` names what the model is judged by. */
-export function phaseLine(record: PhaseEpoch, epochs: number, judge: string): string {
-  const { phase, epoch, sparsity } = record;
+export function phaseLine(record: PhaseEpoch, judge: string): string {
+  const { phase, epoch, epochs, sparsity } = record;
   return [phase, `epoch ${epoch}/${epochs}`, `sparsity ${formatPercent(sparsity)}`, ...outcome(record, judge)].join(
     "  ",
   );

@@ -15,8 +15,9 @@ import { gatherStatistics } from "./statistics.js";
 
 /** An epoch of training within a run. */
 export interface PhaseEpoch extends EpochRecord {
-  /** Name of the phase of training. */
+  /** Name of the phase of training, and how many epochs it has. */
   phase: string;
+  epochs: number;
   /** Fraction of the units that were removed at the end of the epoch. */
   sparsity: number;
 }
@@ -225,7 +226,8 @@ export class Work {
     const { name } = phase;
     const ofEpoch = (record: EpochRecord): PhaseEpoch => {
       const { epoch, steps } = record;
-      return { ...record, phase: name, sparsity: sparsityAfter(epoch * steps, (options?.epochs ?? 0) * steps) };
+      const { epochs = 0 } = options ?? {};
+      return { ...record, phase: name, epochs, sparsity: sparsityAfter(epoch * steps, epochs * steps) };
     };
     const { masks, history, evaluation } = await recovery.train(this.model, {
       ...phase,

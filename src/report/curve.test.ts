@@ -11,7 +11,7 @@ const step = (phase: string, done: number, totalSteps: number): PhaseStep => ({
 });
 const epoch = (phase: string, number: number, steps: number, score: number): PhaseEpoch => ({
   ...{ phase, epoch: number, steps, score, loss: 0.5, sparsity: 0.25 },
-  ...{ accuracy: null, rate: 0.1, seconds: 1 },
+  ...{ epochs: 2, accuracy: null, rate: 0.1, seconds: 1 },
 });
 
 test("phases follow each other, and accuracy belongs to the last step of its epoch", () => {

@@ -24,7 +24,12 @@ export async function trainCut(
   context: RunContext & TrainingReports,
 ): Promise<{ history: readonly PhaseEpoch[]; evaluation: Evaluation | null }> {
   const { onStep, onEpoch } = context;
-  const ofEpoch = (record: EpochRecord): PhaseEpoch => ({ ...record, phase: phase.name, sparsity });
+  const ofEpoch = (record: EpochRecord): PhaseEpoch => ({
+    ...record,
+    phase: phase.name,
+    epochs: options.epochs,
+    sparsity,
+  });
   const recovery = await Recovery.create(model, teacher, options, context, { gradients: false });
   const { history, evaluation } = await recovery.train(model, {
     ...phase,
