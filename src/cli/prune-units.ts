@@ -47,7 +47,7 @@ export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRu
   const refits: RefittedLayer[] = [];
   const result = await pruneStructured(original, {
     ...selection,
-    ...(dryRun && { rounds: { count: 1, schedule: oneShot } }),
+    ...(dryRun && { rounds: { count: 1, schedule: oneShot }, lasso: undefined }),
     goal,
     recovery,
     fadeEpochs: dryRun ? 0 : options.fadeEpochs,

@@ -67,6 +67,15 @@ export const normalizationOption = new Option(
   "how the scores of a layer become comparable with those of others (default: mean)",
 ).choices(Object.keys(normalizations) as ScoreNormalization[]);
 
+export const lassoEpochsOption = new Option(
+  "--lasso-epochs <number>",
+  "of training before it is chosen what leaves, in which all units that may are pulled towards 0 (default: 0)",
+).argParser(wholeNumber(0, 1e6));
+export const lassoOption = new Option(
+  "--lasso <strength>",
+  "of that pull: by how many learning rates a unit's root mean square weight falls in each step (default: 0.1)",
+).argParser(numberIn(0, Number.POSITIVE_INFINITY, { openLow: true }));
+
 export const fadeEpochsOption = new Option(
   "--fade-epochs <number>",
   "of training before each cut, in which the units that will leave fade away (default: 0)",
@@ -124,6 +133,8 @@ export interface UnitOptions extends CutOptions {
   layerSparsity?: Record<string, number>;
   roundTo?: number;
   maxRatio?: number;
+  lassoEpochs?: number;
+  lasso?: number;
   fadeEpochs?: number;
   refit?: true;
 }
@@ -157,7 +168,21 @@ export function selectionOf(options: UnitOptions) {
     units: unitsOf[granularity],
     roundTo,
     rounds: roundsOf(options),
+    lasso: lassoOf(options),
   };
+}
+
+/** Sparse training before each cut; undefined for none. */
+function lassoOf({
+  lassoEpochs: epochs = 0,
+  lasso: strength,
+}: UnitOptions): { epochs: number; strength?: number } | undefined {
+  if (epochs > 0) return { epochs, strength };
+  if (strength === undefined) return undefined;
+  throw new EspalierError("bad-usage", "it is not said for how long units are pulled towards 0", {
+    who: "--lasso",
+    hint: "Give --lasso-epochs.",
+  });
 }
 
 /** Throws `bad-usage` for schedules that do not cut by turns with training. */
@@ -204,7 +229,7 @@ export function cutGoalFor(options: CutOptions): CutGoal {
 
 const forWeights = ["threshold", "percentile", "pattern", "first", "last", "rewind", "begin", "end", "regrow"];
 const forCuts = ["dryRun", "targetMacs", "targetParams"];
-const forUnits = ["roundTo", "maxRatio", "reduction", "normalization", "fadeEpochs", "refit"];
+const forUnits = ["roundTo", "maxRatio", "reduction", "normalization", "lassoEpochs", "lasso", "fadeEpochs", "refit"];
 const notForDepth = ["scope", "ignore", "layerSparsity"];
 
 function foreignTo(granularity: Granularity | DepthKind): readonly string[] {

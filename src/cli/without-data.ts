@@ -5,6 +5,8 @@ import { EspalierError } from "../base/errors.js";
 const needData = new Set([
   ...[
     "epochs",
+    "lassoEpochs",
+    "lasso",
     "fadeEpochs",
     "refit",
     "batch",

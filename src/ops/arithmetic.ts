@@ -80,10 +80,13 @@ const affine = [
     (g, dy, _, b) => g.mul(dy, b),
     (g, dy, a) => g.mul(dy, a),
   ),
-  elementwise("Div", (g, dy, _, b) => g.div(dy, b), {
-    each: (g, dy) => g.mul(dy, g.output(0)),
-    after: (g, sum, _, b) => g.neg(g.div(sum, b)),
-  }),
+  {
+    ...elementwise("Div", (g, dy, _, b) => g.div(dy, b), {
+      each: (g, dy) => g.mul(dy, g.output(0)),
+      after: (g, sum, _, b) => g.neg(g.div(sum, b)),
+    }),
+    divisor: 1,
+  },
 ].map((op) => ({ ...op, learnable: [0, 1] }));
 
 export const arithmeticOps = [

@@ -63,6 +63,8 @@ export interface OpDefinition {
   learnable: readonly number[];
   /** Of a normalization: the input that multiplies what it has normalized. */
   scale?: number;
+  /** The input that others are divided by: the closer it is to 0, the more comes out. */
+  divisor?: number;
   /**
    * For operators on quantized numbers: the floats that the integers of a constant input stand for, with as many
    * positions along each axis that can be cut; null for other inputs.

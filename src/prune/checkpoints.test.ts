@@ -13,7 +13,10 @@ import {
 
 const folder = temporaryFolder();
 
-const phases = ["prune-gradual", "prune-round-1", "prune-round-12", "attempt-3-gradual", "attempt-10-round-2"];
+const phases = [
+  ...["prune-gradual", "prune-round-1", "prune-round-12", "attempt-3-gradual", "attempt-10-round-2"],
+  ...["prune-lasso-1", "prune-fade-1"],
+];
 
 it("removes what runs leave, and the folder", () => {
   for (const phase of phases) writeFileSync(checkpointPath(folder(), phase), "");
@@ -52,6 +55,25 @@ it("refuses states that a run in other steps has left", () => {
   expect(() => assertSameRun(folder(), "prune-round-1")).not.toThrow();
   for (const phase of ["prune-gradual", "attempt-1-gradual"]) {
     expect(() => assertSameRun(folder(), phase)).toThrow("come from a run in other steps or with another goal. Repeat");
+  }
+});
+
+it("knows what a run has done before its first cut", () => {
+  const accepted: Record<string, string[]> = {
+    "prune-gradual": ["prune-gradual"],
+    "prune-lasso-1": ["prune-lasso-1"],
+    "prune-fade-1": ["prune-lasso-1", "prune-fade-1"],
+    "prune-round-1": ["prune-lasso-1", "prune-fade-1", "prune-round-1"],
+  };
+  for (const found of Object.keys(accepted)) {
+    const inner = join(folder(), found);
+    mkdirSync(inner);
+    writeFileSync(checkpointPath(inner, found), "");
+    for (const [phase, own] of Object.entries(accepted)) {
+      const check = expect(() => assertSameRun(inner, phase));
+      if (own.includes(found)) check.not.toThrow();
+      else check.toThrow("come from a run in other steps");
+    }
   }
 });
 

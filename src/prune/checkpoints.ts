@@ -9,10 +9,15 @@ export function checkpointPath(folder: string, phase: string): string {
 }
 
 /** Files of phases, named as `Work` names these. */
-const phaseFile = /^(prune|attempt-\d+)-(gradual|(?:round|fade)-\d+)\.safetensors$/;
+const phaseFile = /^(prune|attempt-\d+)-(gradual|(?:round|fade|lasso)-\d+)\.safetensors$/;
 
-/** With which a run begins; units may fade before they leave in the first round. */
-const firstPhase = /^(prune|attempt-1)-(gradual|fade-1|round-1)$/;
+/** With which a run may begin, and what it then had before that: units may shrink and fade before they leave. */
+const firstPhases: Readonly<Record<string, readonly string[]>> = {
+  gradual: [],
+  "lasso-1": [],
+  "fade-1": ["lasso-1"],
+  "round-1": ["lasso-1", "fade-1"],
+};
 
 /** Also what a write that was cut off leaves. */
 const isOurs = (name: string) => phaseFile.test(name) || isTemporary(name);
@@ -27,10 +32,11 @@ export function holdsCheckpoints(folder: string): boolean {
  * they come from a run in other steps or with another kind of goal, which would be lost at the end of this one.
  */
 export function assertSameRun(folder: string, phase: string): void {
-  const [, run] = firstPhase.exec(phase) ?? [];
-  if (run === undefined) return;
+  const [, run, first] = /^(prune|attempt-1)-(.+)$/.exec(phase) ?? [];
+  const earlier = firstPhases[first];
+  if (!earlier) return;
   const found = isFolder(folder) ? readdirSync(folder).filter((name) => phaseFile.test(name)) : [];
-  const own = [phase, `${run}-fade-1`].map((name) => basename(checkpointPath(folder, name)));
+  const own = [first, ...earlier].map((name) => basename(checkpointPath(folder, `${run}-${name}`)));
   if (found.length === 0 || own.some((name) => found.includes(name))) return;
   throw new EspalierError("bad-usage", "the checkpoints come from a run in other steps or with another goal", {
     who: folder,

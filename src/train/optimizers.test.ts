@@ -4,6 +4,7 @@ import { Builder } from "../graph/builder.js";
 import { Model, type Value } from "../graph/ir.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
+import { layOut } from "./layout.js";
 import { adam, adamW, type Optimizer, sgd } from "./optimizers.js";
 
 /** The gradient of sum((w * [1, 2, 3])^2) / 2 + sum(w^3) / 10. */
@@ -24,7 +25,14 @@ async function fiveSteps(optimizer: Optimizer): Promise<number[]> {
     scalars.set(name, value);
     return value;
   };
-  const stepped = optimizer.emit({ builder, parameters, gradient, slots, scalar });
+  const stepped = optimizer.emit({
+    builder,
+    layout: layOut([{ name: "w", dims: [3] }]),
+    parameters,
+    gradient,
+    slots,
+    scalar,
+  });
   const session = await nodeEngine.load(modelBytes(model, [stepped.parameters, ...stepped.slots]), { threads: 1 });
   let w: Float32Array = Float32Array.from([1, -2, 0.5]);
   let state = slots.map((): Float32Array => new Float32Array(3));

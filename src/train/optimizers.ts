@@ -1,9 +1,12 @@
 import type { Builder } from "../graph/builder.js";
 import type { Value } from "../graph/ir.js";
+import type { Layout } from "./layout.js";
 
 /** What an optimizer's step works on: flat vectors of all parameters, and scalars that change from step to step. */
 export interface OptimizerStep {
   builder: Builder;
+  /** Where each trained tensor lies in the vectors. */
+  layout: Layout;
   parameters: Value;
   gradient: Value;
   /** The optimizer's own vectors from the step before; zeros at first. */

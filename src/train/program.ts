@@ -143,7 +143,7 @@ export async function compileProgram(
     scalars.set(name, value);
     return value;
   };
-  const stepped = optimizer.emit({ builder: b, parameters: flat, gradient, slots, scalar });
+  const stepped = optimizer.emit({ builder: b, layout: parameters, parameters: flat, gradient, slots, scalar });
 
   setGraphOutputs(graph, []);
   const next = mask ? b.emit("Mul", [stepped.parameters, mask]) : stepped.parameters;

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from "node:fs";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { toFloat32 } from "../../src/base/tensor.js";
@@ -69,6 +69,30 @@ describe("prune --granularity", () => {
     expect(missed).toBeNull();
     expect(readdirSync(folder()).sort()).toContain("cut.onnx");
     expect(readdirSync(folder())).not.toContain("cut.onnx.checkpoint");
+  });
+
+  it("trains sparsely before each cut", async () => {
+    const [data, out] = [join(folder(), "data.mjs"), join(folder(), "cut.onnx")];
+    const inputs =
+      "inputs: { data: Float32Array.from({ length: 64 * 192 }, (_, i) => Math.sin(i)), dims: [64, 3, 8, 8] }";
+    writeFileSync(data, `export default { ${inputs}, labels: Array.from({ length: 64 }, (_, i) => i % 4) };\n`);
+    const lasso = ["--lasso-epochs", "2", "--lasso", "1000", "--epochs", "0", "--batch", "16", "--data", data];
+    const rounds = ["--schedule", "iterative", "--rounds", "2"];
+    const args = ["--granularity", "filter", "--sparsity", "0.5", ...rounds, ...lasso, "-o", out, "--json"];
+    const { code, stderr } = await espalier(["prune", network(), ...args]);
+    expect(stderr.match(/prune-\S+ {2}epoch \d\/\d/g)).toEqual([
+      "prune-lasso-1  epoch 1/2",
+      "prune-lasso-1  epoch 2/2",
+      "prune-lasso-2  epoch 1/2",
+      "prune-lasso-2  epoch 2/2",
+    ]);
+    expect(code).toBe(0);
+    // Nothing holds up what is pulled so hard.
+    const weights = ["a", "fc"].map((name) => constantOf(readModel(out).graph.find(name) ?? null));
+    const [filters, last] = weights.map((tensor) => (tensor ? toFloat32(tensor) : new Float32Array()));
+    expect(filters.length).toBe(8 * 27);
+    expect(filters.every((weight) => weight === 0)).toBe(true);
+    expect(last.some((weight) => Math.abs(weight) > 0.1)).toBe(true);
   });
 
   it("cuts within heads when asked to", async () => {
@@ -174,6 +198,28 @@ describe("prune --granularity", () => {
     ],
     [["--sparsity", "0.5"], 2, "it is not said where to write"],
     [["--sparsity", "0.5", "-o", "x.onnx", "--refit"], 2, "--refit: says nothing about --granularity weight"],
+    [
+      ["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--lasso-epochs", "1"],
+      2,
+      "nothing to train with",
+    ],
+    [
+      [
+        "--granularity",
+        "filter",
+        "--sparsity",
+        "0.5",
+        "-o",
+        "x.onnx",
+        "--lasso",
+        "0.1",
+        "--data",
+        "fashion-mnist-small",
+      ],
+      2,
+      "--lasso: it is not said for how long units are pulled towards 0. Give --lasso-epochs.",
+    ],
+    [["--sparsity", "0.5", "-o", "x.onnx", "--lasso", "0.1"], 2, "--lasso: says nothing about --granularity weight"],
     [["--granularity", "filter", "--max-drop", "1", "--dry-run"], 2, "shows only when it is tried"],
   ])("refuses %j", async (args, expected, message) => {
     const { code, stderr } = await espalier(["prune", network(), ...args]);

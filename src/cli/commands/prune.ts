@@ -50,6 +50,8 @@ import {
   assertFits,
   fadeEpochsOption,
   granularityOption,
+  lassoEpochsOption,
+  lassoOption,
   maxRatioOption,
   normalizationOption,
   reductionOption,
@@ -111,6 +113,8 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(batchNormOption)
     .option("--freeze <glob>", "tensors that keep their values and are not pruned; may be repeated", collect)
     .addOption(refitOption)
+    .addOption(lassoEpochsOption)
+    .addOption(lassoOption)
     .addOption(fadeEpochsOption)
     .option(
       "--teacher <share>",

@@ -51,19 +51,15 @@ export function allocate(
   options: AllocationOptions,
   gone: ReadonlySet<Group> = new Set(),
 ): Allocation {
-  const { sparsity, scope = "uniform", sparsities = {}, maxSparsity = 1, units, frozen, roundTo = 8 } = options;
+  const { sparsity, scope = "uniform", maxSparsity = 1, units, roundTo = 8 } = options;
   assertSparsity(sparsity);
   if (!(Number.isInteger(roundTo) && roundTo >= 1 && maxSparsity >= 0 && maxSparsity <= 1)) {
     throw new EspalierError("bad-usage", `multiples of ${roundTo}, and at most a share of ${maxSparsity}`, {
       hint: "Give a whole number from 1, and a share between 0 and 1.",
     });
   }
-  const rated = Object.entries(sparsities).map(([pattern, share]) => {
-    assertSparsity(share, `layers ${quoted(pattern)}`);
-    return { share, fits: fitting(grouping.sets, pattern) };
-  });
-  const whole = ({ groups }: GroupSet) => groups[0].slices.some(({ value }) => frozen?.(value.name));
-  const chosen = grouping.sets.filter((set) => (!units || units.includes(set.unit)) && !whole(set));
+  const own = sharesOf(grouping, options);
+  const chosen = chosenSets(grouping, options);
   if (chosen.length === 0) throw nothingToCut(grouping, units);
   const sets = chosen.filter(({ groups }) => groups.some((group) => scores.has(group)));
   const scoreOf = (group: Group) => scores.get(group) ?? 0;
@@ -72,7 +68,6 @@ export function allocate(
     present(groups).sort((a, b) => scoreOf(a) - scoreOf(b) || a.id - b.id);
   const goneOf = ({ groups }: GroupSet) => groups.reduce((count, group) => count + Number(gone.has(group)), 0);
 
-  const own = (set: GroupSet) => rated.find(({ fits }) => fits.has(set))?.share ?? null;
   const counts = new Map<GroupSet, number>();
   for (const set of sets) {
     const share = own(set) ?? (scope === "uniform" ? sparsity : 0);
@@ -110,6 +105,28 @@ export function allocate(
     for (const group of ascending(set.groups).slice(0, count - before)) removed.add(group);
   }
   return { removed, undone, unjudged: chosen.filter((set) => !sets.includes(set) && goneOf(set) === 0) };
+}
+
+/** The sets that may lose groups: of the kinds that may go, and neither frozen nor given a share of 0. */
+export function openSets(grouping: Grouping, options: Omit<AllocationOptions, "sparsity">): GroupSet[] {
+  const own = sharesOf(grouping, options);
+  return chosenSets(grouping, options).filter((set) => own(set) !== 0);
+}
+
+type Choice = Pick<AllocationOptions, "sparsities" | "units" | "frozen">;
+
+function chosenSets({ sets }: Grouping, { units, frozen }: Choice): GroupSet[] {
+  const whole = ({ groups }: GroupSet) => groups[0].slices.some(({ value }) => frozen?.(value.name));
+  return sets.filter((set) => (!units || units.includes(set.unit)) && !whole(set));
+}
+
+/** The share of its own that a set is given; null where it is given none. */
+function sharesOf({ sets }: Grouping, { sparsities = {} }: Choice): (set: GroupSet) => number | null {
+  const rated = Object.entries(sparsities).map(([pattern, share]) => {
+    assertSparsity(share, `layers ${quoted(pattern)}`);
+    return { share, fits: fitting(sets, pattern) };
+  });
+  return (set) => rated.find(({ fits }) => fits.has(set))?.share ?? null;
 }
 
 /** What hangs together in a group: sides and ranks of its weights, which one name tells from others. */

@@ -64,7 +64,7 @@ export interface StructuredResult {
  * a run was stopped and started again with its folder of checkpoints.
  * Throws `unsupported` when nothing can be cut, a proof fails or no gradient passes an operator, `bad-usage` for options
  * that do not fit, `bad-data` when model and data do not, `target-not-reached` when it is plain from the start,
- * `interrupted` when the signal stopped it.
+ * `diverged` when training did so before the first cut, `interrupted` when the signal stopped it.
  */
 export async function pruneStructured(original: Model, options: StructuredOptions): Promise<StructuredResult> {
   const { engine, shapes, goal, recovery = null, evaluation = null, seed = 0, criterion } = options;
@@ -73,8 +73,14 @@ export async function pruneStructured(original: Model, options: StructuredOption
       hint: "Give data, or take a criterion that looks at weights, such as l1.",
     });
   }
-  if (!recovery && (options.refit || options.fadeEpochs)) {
+  if (!recovery && (options.refit || options.fadeEpochs || options.lasso)) {
     throw new EspalierError("bad-usage", "there are no data to fit or train with", { hint: "Give a recovery." });
+  }
+  const { epochs: lassoEpochs, strength = 0 } = options.lasso ?? { epochs: 0 };
+  if (!(Number.isInteger(lassoEpochs) && lassoEpochs >= 0 && strength >= 0 && Number.isFinite(strength))) {
+    throw new EspalierError("bad-usage", `a group lasso of strength ${strength} over ${lassoEpochs} epochs`, {
+      hint: "Give a number from 0, and a whole number of epochs.",
+    });
   }
   if (options.rounds && !(Number.isInteger(options.rounds.count) && options.rounds.count >= 1)) {
     throw new EspalierError("bad-usage", `${options.rounds.count} rounds`, { hint: "Give a whole number from 1." });
@@ -91,7 +97,7 @@ export async function pruneStructured(original: Model, options: StructuredOption
     seed,
     rounds: options.rounds ?? { count: 1, schedule: oneShot },
   };
-  const learns = recovery && recovery.epochs + (options.fadeEpochs ?? 0) > 0;
+  const learns = recovery && recovery.epochs + lassoEpochs + (options.fadeEpochs ?? 0) > 0;
   const teacher = learns ? await teacherFor(original, recovery, context) : null;
   const thinning = new Thinning(grouping, teacher, context);
   const before = await thinning.evaluate();
@@ -113,7 +119,8 @@ export async function pruneStructured(original: Model, options: StructuredOption
       ? await reachDrop(thinning, before, goal.maxDrop, onRound)
       : await reach(thinning, await targetFor(goal, measured), onRound);
   const { proof, removed, allocation } = thinning;
-  if (!proof) throw new Error("every way to the goal cuts");
+  // Training may diverge before the first cut; else every way to the goal cuts.
+  if (!proof) throw missed ?? new Error("nothing was cut");
   const { undone, unjudged } = allocation;
   const { history } = thinning;
   return {

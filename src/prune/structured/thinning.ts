@@ -5,12 +5,14 @@ import type { Model, Value } from "../../graph/ir.js";
 import type { Shapes } from "../../run/example.js";
 import type { Tensors } from "../../run/session.js";
 import { type Evaluation, evaluate } from "../../train/evaluate.js";
+import { withGroupLasso } from "../../train/group-lasso.js";
+import { adamW } from "../../train/optimizers.js";
 import type { Phase, RecoveryOptions, RunContext } from "../recovery.js";
 import type { Schedule } from "../schedules/schedule.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
 import type { Teacher } from "../teacher.js";
 import type { PhaseEpoch } from "../work.js";
-import { type Allocation, type AllocationOptions, allocate } from "./allocate.js";
+import { type Allocation, type AllocationOptions, allocate, openSets } from "./allocate.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut, takeSlices } from "./cut.js";
 import { gatedModel } from "./gates.js";
@@ -20,6 +22,7 @@ import { observe } from "./observe.js";
 import { recalibrate } from "./recalibrate.js";
 import { type RefitResult, refit } from "./refit/refit.js";
 import { type ScoreOptions, scoreGroups } from "./score.js";
+import { shrinkingAxes } from "./shrinking-axes.js";
 import { takeBack } from "./take-back.js";
 import { type TrainingReports, trainCut } from "./train-cut.js";
 import { type Proof, verifyCut } from "./verify.js";
@@ -35,6 +38,11 @@ export interface ThinningOptions
   rounds: { count: number; schedule: Schedule };
   /** What is learnt from, and what criteria look at; null for cuts without data. */
   recovery: RecoveryOptions | null;
+  /**
+   * Before each cut, and before it is chosen what leaves, so many epochs of training in which all groups that may leave
+   * are pulled towards 0 (`withGroupLasso`). The strength is 0.1 unless given. Default: none.
+   */
+  lasso?: { epochs: number; strength?: number };
   /** Before each cut the units that will leave fade away over so many epochs of training. Default 0: they do not. */
   fadeEpochs?: number;
   /**
@@ -129,6 +137,7 @@ export class Thinning {
     const from = progressOf(target, this.#removed, this.size.parts);
     let evaluation: Evaluation | null = null;
     for (let round = 1; round <= rounds.count; round++) {
+      await this.#shrink(`${name}-lasso-${round}`);
       const scores = await this.#score();
       const at = rounds.schedule.sparsityAt(round / rounds.count, from.now, from.end);
       this.#allocation = this.#choose(target, at, scores);
@@ -177,6 +186,18 @@ export class Thinning {
     const result = await recalibrate(fitted.model, data, options);
     takeBack(this.grouping.model, result, (value) => this.grouping.keeps(value, this.#removed));
     return result;
+  }
+
+  /** Trains the network as it is, while all groups that may leave are pulled towards 0. */
+  async #shrink(name: string): Promise<void> {
+    const { recovery, lasso } = this.#options;
+    if (!recovery || !lasso || lasso.epochs === 0) return;
+    const judged = await this.#score();
+    const open = openSets(this.grouping, this.#options).flatMap(({ groups }) => groups);
+    const leaving = new Set(open.filter((group) => judged.has(group)));
+    const axes = shrinkingAxes(this.grouping, leaving, this.#removed);
+    const optimizer = withGroupLasso(recovery.optimizer ?? adamW(), axes, lasso.strength ?? 0.1);
+    await this.#train(this.model(), name, { ...recovery, optimizer, epochs: lasso.epochs });
   }
 
   /** Trains the network as it is, while the groups that are about to leave fade away. */
