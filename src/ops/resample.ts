@@ -1,5 +1,6 @@
 import type { Coupling } from "./coupling.js";
 import { none, withoutWeights } from "./define.js";
+import { resizeGradient } from "./resize-gradient.js";
 
 // Operators that read images at other places than their grid.
 
@@ -41,7 +42,7 @@ const roiCoupling: Coupling = {
 };
 
 export const resampleOps = [
-  withoutWeights("Resize", noRule("Resize"), resizeCoupling),
+  withoutWeights("Resize", resizeGradient, resizeCoupling),
   withoutWeights("GridSample", noRule("GridSample"), sampleCoupling),
   withoutWeights("RoiAlign", noRule("RoiAlign"), roiCoupling),
 ];
