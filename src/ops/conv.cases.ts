@@ -46,7 +46,29 @@ function convTransposeCase(name: string, x: readonly number[], w: readonly numbe
   };
 }
 
+function transposedBy(name: string, attributes: Attributes, w: readonly number[] = [3, 2, 3, 3]): OpCase {
+  const group = attributes.group?.kind === "int" ? Number(attributes.group.value) : 1;
+  return {
+    op: "ConvTranspose",
+    name,
+    build: (c) => c.emit("ConvTranspose", [c.float([2, w[0], 4, 3]), c.float(w), c.float([w[1] * group])], attributes),
+  };
+}
+
 export const convCases: readonly OpCase[] = [
+  transposedBy("output padding, dilations", {
+    strides: attr.ints([3, 2]),
+    output_padding: attr.ints([2, 1]),
+    dilations: attr.ints([1, 2]),
+    pads: attr.ints([1, 2, 0, 1]),
+  }),
+  transposedBy("depthwise", { group: attr.int(4), strides: attr.ints([2, 2]), pads: attr.ints([1, 1, 1, 1]) }, [
+    ...[4, 1, 4, 4],
+  ]),
+  ...["SAME_UPPER", "SAME_LOWER", "VALID"].map((autoPad) =>
+    transposedBy(autoPad, { auto_pad: attr.string(autoPad), strides: attr.ints([2, 2]) }, [3, 2, 2, 4]),
+  ),
+  transposedBy("a given output, an odd padding", { strides: attr.ints([2, 2]), output_shape: attr.ints([8, 6]) }),
   convCase("3x3, same padding, bias", { x: [2, 3, 5, 6], w: [4, 3, 3, 3], pads: [1, 1, 1, 1], bias: true }),
   convCase("5x5 without padding", { x: [2, 2, 7, 6], w: [3, 2, 5, 5] }),
   convCase("1x1", { x: [2, 3, 4, 4], w: [5, 3, 1, 1], bias: true }),

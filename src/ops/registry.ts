@@ -4,7 +4,8 @@ import { arithmeticOps } from "./arithmetic.js";
 import { attentionOps } from "./attention.js";
 import { chooseOps } from "./choose.js";
 import { controlOps } from "./control.js";
-import { convOps } from "./conv.js";
+import { conv } from "./conv.js";
+import { convTranspose } from "./conv-transpose.js";
 import { nameOf, type OpDefinition } from "./define.js";
 import { einsumOps } from "./einsum.js";
 import { fusedOps } from "./fused.js";
@@ -28,7 +29,8 @@ import { sourceOps } from "./source.js";
 export const allOps: readonly OpDefinition[] = [
   ...linearOps,
   ...einsumOps,
-  ...convOps,
+  conv,
+  convTranspose,
   ...normOps,
   ...padOps,
   ...poolOps,

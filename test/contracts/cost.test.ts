@@ -50,14 +50,26 @@ const references: Record<string, Reference> = {
 
   /** Spreads each element of x over the window of outputs it reaches. */
   ConvTranspose(node, [x, w, bias], dims, count) {
-    const [strides, pads, groups] = [node.ints("strides", []), node.ints("pads", []), node.int("group", 1)];
+    const [strides, dilations, groups] = [
+      node.ints("strides", []),
+      node.ints("dilations", [1, 1]),
+      node.int("group", 1),
+    ];
+    // What is given beyond the outputs is left out: half of it at each end, unless the node says otherwise.
+    const extra = node.ints("output_padding", [0, 0]);
+    const half = node.string("auto_pad", "") === "SAME_UPPER" ? Math.floor : Math.ceil;
+    const before = dims.slice(2).map((size, axis) => {
+      const [from, k] = [x.dims[axis + 2], w.dims[axis + 2]];
+      return half(((from - 1) * strides[axis] + extra[axis] + (k - 1) * dilations[axis] + 1 - size) / 2);
+    });
+    const pads = node.string("auto_pad", "") === "VALID" ? [0, 0] : node.ints("pads", before);
     const [input, weight] = [new Grid(x), new Grid(w)];
     const output = new Map<string, number>();
     for (const index of indices(x.dims)) {
       const [n, i, ...position] = index;
       const group = Math.floor(i / (x.dims[1] / groups));
       for (const [o, ...k] of indices(w.dims.slice(1))) {
-        const to = position.map((p, axis) => p * strides[axis] + k[axis] - pads[axis]);
+        const to = position.map((p, axis) => p * strides[axis] + k[axis] * dilations[axis] - pads[axis]);
         const key = [n, group * w.dims[1] + o, ...to].join();
         const product = count.multiply(input.at(index), weight.at([i, o, ...k]));
         output.set(key, (output.get(key) ?? 0) + product);

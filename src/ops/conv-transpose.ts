@@ -1,0 +1,78 @@
+import { sizeOf } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
+import type { Value } from "../graph/ir.js";
+import { type ConvSizes, depthwiseWeightGradient, weightGradient } from "./conv-gradient.js";
+import { convTransposeLinear } from "./conv-linear.js";
+import { coupleConv, repairConvTranspose, transposed } from "./conv-parts.js";
+import { defineOp, rule } from "./define.js";
+import type { GradientContext } from "./gradient-context.js";
+import { windowOf } from "./window.js";
+
+/**
+ * The Conv that a ConvTranspose turns around: it reads what the node gives and gives what the node reads. Where the
+ * padding is not written down it is what is left over,
+ * total = (input - 1) * stride + output_padding + (kernel - 1) * dilation + 1 - output, in halves; of an odd one
+ * SAME_UPPER puts more at the end, all others at the beginning.
+ */
+function turnedSizes(g: GradientContext): ConvSizes {
+  const [x, w, y] = [g.dims(g.input(0)), g.dims(g.input(1)), g.dims(g.output(0))];
+  const [from, to, kernel] = [y.slice(2), x.slice(2), w.slice(2)];
+  const { node } = g;
+  const groups = node.int("group", 1);
+  const window = windowOf(node, kernel, from, to, 1);
+  const { strides, dilations } = window;
+  const autoPad = node.string("auto_pad", "NOTSET");
+  const isWritten = autoPad === "VALID" || (autoPad === "NOTSET" && !node.attributes.has("output_shape"));
+  const more = node.ints(
+    "output_padding",
+    kernel.map(() => 0),
+  );
+  const totals = kernel.map((k, i) => (to[i] - 1) * strides[i] + more[i] + (k - 1) * dilations[i] + 1 - from[i]);
+  const begin = totals.map((total) => (autoPad === "SAME_UPPER" ? Math.floor(total / 2) : Math.ceil(total / 2)));
+  const pads = isWritten ? window : { padBegin: begin, padEnd: totals.map((total, i) => total - begin[i]) };
+  return {
+    window: { ...window, padBegin: pads.padBegin, padEnd: pads.padEnd },
+    batch: x[0],
+    groups,
+    inputs: w[1],
+    outputs: w[0] / groups,
+    from,
+    to,
+  };
+}
+
+/** dX = Conv(dY, W), dW as the Conv from dY to X has it, the bias as in a Conv. */
+function transposeGradient(g: GradientContext): (Value | null)[] {
+  const sizes = turnedSizes(g);
+  const { window, groups, inputs, outputs, to } = sizes;
+  const grad = g.gradOf(0);
+  const sides = { x: grad, grad: g.input(0) };
+  const spatial = to.map((_, i) => i + 2);
+  const turnedBack = () =>
+    g.emit("Conv", [grad, g.input(1)], {
+      group: attr.int(groups),
+      strides: attr.ints(window.strides),
+      dilations: attr.ints(window.dilations),
+      pads: attr.ints([...window.padBegin, ...window.padEnd]),
+    });
+  const depthwise = inputs === 1 && outputs === 1;
+  return [
+    g.needs(0) ? turnedBack() : null,
+    g.needs(1) ? (depthwise ? depthwiseWeightGradient : weightGradient)(g, sides, sizes) : null,
+    g.needs(2) ? g.emit("ReduceSum", [grad, g.list([0, ...spatial])], { keepdims: attr.int(0) }) : null,
+  ];
+}
+
+export const convTranspose = defineOp({
+  type: "ConvTranspose",
+  domain: "",
+  gradient: rule(transposeGradient),
+  coupling: {
+    links: (c) => coupleConv(c, { x: 0, w: 1, bias: 2, zeroPoint: null }, transposed),
+    repair: repairConvTranspose,
+  },
+  weights: () => [{ input: 1, outputAxis: 1, inputAxis: 0 }],
+  linear: convTransposeLinear,
+  learnable: [1, 2],
+  macs: ({ inputDims }) => sizeOf(inputDims(0)) * sizeOf(inputDims(1).slice(1)),
+});
