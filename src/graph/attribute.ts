@@ -8,6 +8,7 @@ export const attr = {
   float: (value: number): Attribute => ({ kind: "float", value }),
   floats: (value: readonly number[]): Attribute => ({ kind: "floats", value }),
   string: (value: string): Attribute => ({ kind: "string", value }),
+  strings: (value: readonly string[]): Attribute => ({ kind: "strings", value }),
   tensor: (value: Tensor): Attribute => ({ kind: "tensor", value }),
   graph: (value: Graph): Attribute => ({ kind: "graph", value }),
 };

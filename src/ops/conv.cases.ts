@@ -62,9 +62,11 @@ export const convCases: readonly OpCase[] = [
     dilations: attr.ints([1, 2]),
     pads: attr.ints([1, 2, 0, 1]),
   }),
-  transposedBy("depthwise", { group: attr.int(4), strides: attr.ints([2, 2]), pads: attr.ints([1, 1, 1, 1]) }, [
-    ...[4, 1, 4, 4],
-  ]),
+  transposedBy(
+    "depthwise, 4x4, stride 2",
+    { group: attr.int(4), strides: attr.ints([2, 2]), pads: attr.ints([1, 1, 1, 1]) },
+    [...[4, 1, 4, 4]],
+  ),
   ...["SAME_UPPER", "SAME_LOWER", "VALID"].map((autoPad) =>
     transposedBy(autoPad, { auto_pad: attr.string(autoPad), strides: attr.ints([2, 2]) }, [3, 2, 2, 4]),
   ),

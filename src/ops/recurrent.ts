@@ -1,6 +1,8 @@
 import type { Coupling } from "./coupling.js";
-import { defineOp, none } from "./define.js";
+import { defineOp } from "./define.js";
 import { recurrentLinear } from "./linear-products.js";
+import { gruBackward, lstmBackward, rnnBackward } from "./recurrent-cells.js";
+import { type RecurrentKind, recurrentGradient } from "./recurrent-gradient.js";
 import { sizeAfter } from "./repair.js";
 
 /**
@@ -52,12 +54,12 @@ function recurrentCoupling(gates: number): Coupling {
   };
 }
 
-const recurrent = (type: string, gates: number) =>
+const recurrent = (type: string, kind: RecurrentKind) =>
   defineOp({
     type,
     domain: "",
-    gradient: none(`${type} has no gradient rule`),
-    coupling: recurrentCoupling(gates),
+    gradient: recurrentGradient(kind),
+    coupling: recurrentCoupling(kind.gates),
     weights: () => [
       { input: 1, outputAxis: 1, inputAxis: 2 },
       { input: 2, outputAxis: 1, inputAxis: 2 },
@@ -71,4 +73,8 @@ const recurrent = (type: string, gates: number) =>
     },
   });
 
-export const recurrentOps = [recurrent("LSTM", 4), recurrent("GRU", 3), recurrent("RNN", 1)];
+export const recurrentOps = [
+  recurrent("LSTM", { gates: 4, activations: ["Sigmoid", "Tanh", "Tanh"], hasCell: true, backward: lstmBackward }),
+  recurrent("GRU", { gates: 3, activations: ["Sigmoid", "Tanh"], hasCell: false, backward: gruBackward }),
+  recurrent("RNN", { gates: 1, activations: ["Tanh"], hasCell: false, backward: rnnBackward }),
+];

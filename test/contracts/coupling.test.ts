@@ -9,6 +9,7 @@ import { modelBytes } from "../../src/onnx/write.js";
 import { allCases } from "../../src/ops/all.cases.js";
 import { nameOf } from "../../src/ops/define.js";
 import { buildCase, type OpCase } from "../../src/ops/op.cases.js";
+import { recurrentVariants } from "../../src/ops/recurrent.cases.js";
 import { allOps } from "../../src/ops/registry.js";
 import { cut } from "../../src/prune/structured/cut.js";
 import { type Group, type Grouping, groupsOf, type Wish } from "../../src/prune/structured/groups.js";
@@ -78,7 +79,7 @@ const statistical = new Set([
 ]);
 
 const casesOf = (ops: (op: string) => boolean) =>
-  allCases.filter(({ op }) => ops(op)).map((c) => [`${c.op}: ${c.name}`, c] as const);
+  [...allCases, ...recurrentVariants].filter(({ op }) => ops(op)).map((c) => [`${c.op}: ${c.name}`, c] as const);
 
 describe("cut and masked networks are the same", () => {
   it.each(casesOf(() => true))("%s", async (label, testCase) => {

@@ -7,6 +7,7 @@ import { modelBytes } from "../../src/onnx/write.js";
 import { allCases } from "../../src/ops/all.cases.js";
 import { nameOf } from "../../src/ops/define.js";
 import { buildCase, type OpCase } from "../../src/ops/op.cases.js";
+import { recurrentVariants } from "../../src/ops/recurrent.cases.js";
 import { allOps } from "../../src/ops/registry.js";
 import { emitGradients } from "../../src/passes/autodiff.js";
 import { nodeEngine } from "../../src/run/node.js";
@@ -23,7 +24,7 @@ const directions = 6;
 const elements = 10;
 
 const ruled = allOps.filter((op) => op.gradient.kind === "rule").map(nameOf);
-const cases = allCases.filter((c) => ruled.includes(c.op));
+const cases = [...allCases, ...recurrentVariants].filter((c) => ruled.includes(c.op));
 
 describe("gradient rules agree with central differences", () => {
   it.each(cases.map((c) => [`${c.op}: ${c.name}`, c] as const))("%s", async (_, testCase) => {
