@@ -1,6 +1,8 @@
 import { formatCount, formatShort } from "../base/format.js";
 import type { LayerDescription } from "../prune/structured/depth/describe-layers.js";
 import type { GroupsDescription } from "../prune/structured/describe-groups.js";
+import { describeRun } from "../report/comparison.js";
+import type { Shapes } from "../run/example.js";
 import { renderTable } from "./table.js";
 import type { Terminal } from "./terminal.js";
 
@@ -15,7 +17,7 @@ function some(names: readonly string[]): string {
 
 /** What can be cut, what hangs together, and what is frozen, for people. */
 export function renderGroups(
-  { sets, frozen, layers }: GroupsDescription & { layers: readonly LayerDescription[] },
+  { sets, frozen, layers, inputs }: GroupsDescription & { layers: readonly LayerDescription[]; inputs: Shapes },
   terminal: Terminal,
 ): string {
   const strong = (text: string) => terminal.style("bold", text);
@@ -57,6 +59,7 @@ export function renderGroups(
   return [
     strong("What can be cut"),
     renderTable(columns, rows, { strong }),
+    `MACs: ${describeRun({ inputs })}`,
     "",
     strong("What cannot, and why"),
     renderTable([{ title: "reason" }, { title: "axes", align: "right" }, { title: "of" }], reasons, { strong }),

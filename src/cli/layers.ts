@@ -2,7 +2,7 @@ import { EspalierError } from "../base/errors.js";
 import { writeFileAtomic } from "../base/files.js";
 import { formatCount, formatShort } from "../base/format.js";
 import { readModel } from "../onnx/file.js";
-import { removeCheckpoints, removeEmptyFolder } from "../prune/checkpoints.js";
+import { removeCheckpoints } from "../prune/checkpoints.js";
 import { findNamed } from "../prune/named.js";
 import { layerCriteria } from "../prune/structured/depth/criteria.js";
 import type { DepthKind } from "../prune/structured/depth/find-layers.js";
@@ -12,6 +12,7 @@ import { renderComparison } from "./comparison.js";
 import { readPruneData } from "./prune-data.js";
 import {
   checkpointsFor,
+  endedEarly,
   missedIn,
   type PruneRun,
   type RunOptions,
@@ -71,8 +72,7 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
     onBatch: (done, total) => terminal.progress("looking at layers", done, total),
     ...reporterFor(terminal, data),
   }).catch((error: unknown) => {
-    if (checkpoints !== undefined) removeEmptyFolder(checkpoints);
-    throw error;
+    throw endedEarly(error, checkpoints);
   });
   const layers = layersOf(result);
   if (layers.every(({ removed }) => !removed)) terminal.note("nothing was taken out: the options leave every layer");

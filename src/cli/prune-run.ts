@@ -1,8 +1,10 @@
+import { existsSync } from "node:fs";
 import { EspalierError } from "../base/errors.js";
 import { dataFiles } from "../data/load.js";
 import type { Model } from "../graph/ir.js";
 import { externalFiles } from "../onnx/external.js";
 import { assertTarget, type SavedModel, saveModel } from "../pack/save.js";
+import { removeEmptyFolder } from "../prune/checkpoints.js";
 import type { RecoveryOptions } from "../prune/recovery.js";
 import type { RoundRecord } from "../prune/round.js";
 import type { PhaseEpoch, PhaseStep } from "../prune/work.js";
@@ -93,6 +95,15 @@ export function checkpointsFor(out: string, { checkpoint, resume = false }: RunO
   assertApart("checkpoint", checkpoints, out);
   assertFresh(checkpoints, resume);
   return checkpoints;
+}
+
+/** The error of a run that ends without a file; what it has learnt so far stays, and the error says so. */
+export function endedEarly(error: unknown, checkpoints: string | undefined): unknown {
+  if (checkpoints === undefined) return error;
+  removeEmptyFolder(checkpoints);
+  const stopped = error instanceof EspalierError && error.code === "interrupted" && error.hint === undefined;
+  if (!stopped || !existsSync(checkpoints)) return error;
+  return new EspalierError(error.code, error.what, { who: error.who, hint: "Repeat the command with --resume." });
 }
 
 /** A model's file and those that hold its weights. */

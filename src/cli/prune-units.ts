@@ -1,7 +1,7 @@
 import { writeFileAtomic } from "../base/files.js";
 import { formatCount, formatPercent } from "../base/format.js";
 import { readModel } from "../onnx/file.js";
-import { removeCheckpoints, removeEmptyFolder } from "../prune/checkpoints.js";
+import { removeCheckpoints } from "../prune/checkpoints.js";
 import { oneShot } from "../prune/schedules/one-shot.js";
 import { reportCut } from "../prune/structured/cut-report.js";
 import type { Group, GroupSet } from "../prune/structured/groups.js";
@@ -15,6 +15,7 @@ import { renderComparison } from "./comparison.js";
 import { readPruneData } from "./prune-data.js";
 import {
   checkpointsFor,
+  endedEarly,
   missedIn,
   type PruneRun,
   type RunOptions,
@@ -65,12 +66,14 @@ export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRu
     signal,
     ...reporterFor(terminal, data),
   }).catch((error: unknown) => {
-    if (checkpoints !== undefined) removeEmptyFolder(checkpoints);
-    throw error;
+    throw endedEarly(error, checkpoints);
   });
   for (const { name } of result.undone) terminal.note(`${name} stays whole: rounding would undo the cut`);
   for (const { name } of result.unjudged) terminal.note(`${name} stays whole: the criterion says nothing of it`);
-  if (result.removed.size === 0) terminal.note("nothing was taken out: the options leave every layer whole");
+  if (result.removed.size === 0) {
+    const why = result.unjudged.length > 0 ? "the criterion says nothing of it" : "the options leave every layer whole";
+    terminal.note(`nothing was taken out: ${why}`);
+  }
   const cut = reportCut(result.grouping, result.removed);
   if (report !== undefined) writeFileAtomic(report, [Buffer.from(`${JSON.stringify(cut)}\n`)], { force });
   if (out === null) {

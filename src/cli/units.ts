@@ -49,7 +49,7 @@ export const roundToOption = new Option(
 export const maxRatioOption = new Option(
   "--max-ratio <share>",
   "of no layer goes more than this share (default: 1; one unit always stays)",
-).argParser(numberIn(0, 1));
+).argParser(numberIn(0, 1, { openLow: true }));
 export const targetMacsOption = new Option(
   "--target-macs <number>",
   "remove as few units as leave so many multiply-accumulates, say 300M or 50%",

@@ -1,5 +1,5 @@
 import type { LinearContext, LinearMap } from "./linear-map.js";
-import { type Window, windowOf } from "./window.js";
+import { transposedWindowOf, windowOf } from "./window.js";
 
 const product = (dims: readonly number[]) => dims.reduce((a, b) => a * b, 1);
 
@@ -71,12 +71,10 @@ export function convLinear(context: LinearContext): LinearMap {
   };
 }
 
-/** W is [groups * inputs, outputs, kernel]. Null where the padding is not written down. */
-export function convTransposeLinear(context: LinearContext): LinearMap | null {
-  const { node } = context;
-  if (node.string("auto_pad", "NOTSET") !== "NOTSET" || node.attributes.has("output_shape")) return null;
+/** W is [groups * inputs, outputs, kernel]. */
+export function convTransposeLinear(context: LinearContext): LinearMap {
   const [x, w, y] = [context.inputDims(0).slice(2), context.inputDims(1).slice(2), context.outputDims(0).slice(2)];
-  const window: Window = windowOf(node, w, x, y, 1);
+  const window = transposedWindowOf(context.node, w, x, y);
   const channels = channelsOf(context);
   const { taps, inputs, outputs } = channels;
   // Position q adds to q * stride + tap * dilation - pad: the way back exists where the stride divides.

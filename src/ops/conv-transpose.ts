@@ -6,39 +6,15 @@ import { convTransposeLinear } from "./conv-linear.js";
 import { coupleConv, repairConvTranspose, transposed } from "./conv-parts.js";
 import { defineOp, rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
-import { windowOf } from "./window.js";
+import { transposedWindowOf } from "./window.js";
 
-/**
- * The Conv that a ConvTranspose turns around: it reads what the node gives and gives what the node reads. Where the
- * padding is not written down it is what is left over,
- * total = (input - 1) * stride + output_padding + (kernel - 1) * dilation + 1 - output, in halves; of an odd one
- * SAME_UPPER puts more at the end, all others at the beginning.
- */
+/** The Conv that a ConvTranspose turns around: it reads what the node gives and gives what the node reads. */
 function turnedSizes(g: GradientContext): ConvSizes {
   const [x, w, y] = [g.dims(g.input(0)), g.dims(g.input(1)), g.dims(g.output(0))];
-  const [from, to, kernel] = [y.slice(2), x.slice(2), w.slice(2)];
-  const { node } = g;
-  const groups = node.int("group", 1);
-  const window = windowOf(node, kernel, from, to, 1);
-  const { strides, dilations } = window;
-  const autoPad = node.string("auto_pad", "NOTSET");
-  const isWritten = autoPad === "VALID" || (autoPad === "NOTSET" && !node.attributes.has("output_shape"));
-  const more = node.ints(
-    "output_padding",
-    kernel.map(() => 0),
-  );
-  const totals = kernel.map((k, i) => (to[i] - 1) * strides[i] + more[i] + (k - 1) * dilations[i] + 1 - from[i]);
-  const begin = totals.map((total) => (autoPad === "SAME_UPPER" ? Math.floor(total / 2) : Math.ceil(total / 2)));
-  const pads = isWritten ? window : { padBegin: begin, padEnd: totals.map((total, i) => total - begin[i]) };
-  return {
-    window: { ...window, padBegin: pads.padBegin, padEnd: pads.padEnd },
-    batch: x[0],
-    groups,
-    inputs: w[1],
-    outputs: w[0] / groups,
-    from,
-    to,
-  };
+  const [from, to] = [y.slice(2), x.slice(2)];
+  const groups = g.node.int("group", 1);
+  const window = transposedWindowOf(g.node, w.slice(2), to, from);
+  return { window, batch: x[0], groups, inputs: w[1], outputs: w[0] / groups, from, to };
 }
 
 /** dX = Conv(dY, W), dW as the Conv from dY to X has it, the bias as in a Conv. */

@@ -44,3 +44,24 @@ export function windowOf(
   }
   return { kernel, strides, dilations, padBegin, padEnd };
 }
+
+/**
+ * The window of a ConvTranspose node, by which its outputs are spread. Where its padding is not written down it is what is
+ * left over, total = (input - 1) * stride + output_padding + (kernel - 1) * dilation + 1 - output, in halves; of an odd one
+ * SAME_UPPER has more at the end, all others at the beginning.
+ */
+export function transposedWindowOf(
+  node: Node,
+  kernel: readonly number[],
+  input: readonly number[],
+  output: readonly number[],
+): Window {
+  const window = windowOf(node, kernel, output, input, 1);
+  const { strides, dilations } = window;
+  const autoPad = node.string("auto_pad", "NOTSET");
+  if (autoPad === "VALID" || (autoPad === "NOTSET" && !node.attributes.has("output_shape"))) return window;
+  const more = node.ints("output_padding", Array<number>(kernel.length).fill(0));
+  const totals = kernel.map((k, i) => (input[i] - 1) * strides[i] + more[i] + (k - 1) * dilations[i] + 1 - output[i]);
+  const padBegin = totals.map((total) => (autoPad === "SAME_UPPER" ? Math.floor(total / 2) : Math.ceil(total / 2)));
+  return { ...window, padBegin, padEnd: totals.map((total, i) => total - padBegin[i]) };
+}

@@ -4,6 +4,7 @@ import { measureSizes, type Sizes } from "../../pack/sizes.js";
 import { buildGroups } from "../../prune/structured/build-groups.js";
 import { describeLayers } from "../../prune/structured/depth/describe-layers.js";
 import { describeGroups } from "../../prune/structured/describe-groups.js";
+import { usualTrace } from "../../prune/structured/usual-trace.js";
 import { type Inspection, inspectModel, type Port } from "../../report/inspect.js";
 import type { LayerInfo } from "../../report/layers.js";
 import { nodeEngine } from "../../run/node.js";
@@ -34,7 +35,13 @@ export const inspectCommand = defineCommand((command) => {
           shapes: shape,
           prefer: granularity && [granularity],
         });
-        const description = { ...describeGroups(grouping), layers: describeLayers(grouping.model, grouping.trace) };
+        const { model: prepared, trace } = grouping;
+        const usual = await usualTrace(grouping, nodeEngine, shape);
+        const description = {
+          ...describeGroups(grouping, usual),
+          layers: describeLayers(prepared, trace, usual),
+          inputs: Object.fromEntries(prepared.graph.requiredInputs.map((input) => [input.name, usual.dims(input)])),
+        };
         terminal.result({ model: path, ...description }, () => renderGroups(description, terminal));
         return;
       }

@@ -51,7 +51,7 @@ export function allocate(
   options: AllocationOptions,
   gone: ReadonlySet<Group> = new Set(),
 ): Allocation {
-  const { sparsity, scope = "uniform", maxSparsity = 1, units, roundTo = 8 } = options;
+  const { sparsity, scope = "uniform", maxSparsity = 1, roundTo = 8 } = options;
   assertSparsity(sparsity);
   if (!(Number.isInteger(roundTo) && roundTo >= 1 && maxSparsity >= 0 && maxSparsity <= 1)) {
     throw new EspalierError("bad-usage", `multiples of ${roundTo}, and at most a share of ${maxSparsity}`, {
@@ -60,7 +60,7 @@ export function allocate(
   }
   const own = sharesOf(grouping, options);
   const chosen = chosenSets(grouping, options);
-  if (chosen.length === 0) throw nothingToCut(grouping, units);
+  if (chosen.length === 0) throw nothingToCut(grouping, options);
   const sets = chosen.filter(({ groups }) => groups.some((group) => scores.has(group)));
   const scoreOf = (group: Group) => scores.get(group) ?? 0;
   const present = (groups: readonly Group[]) => groups.filter((group) => !gone.has(group) && scores.has(group));
@@ -171,7 +171,17 @@ function fitting(sets: readonly GroupSet[], pattern: string): ReadonlySet<GroupS
   });
 }
 
-function nothingToCut({ sets, frozen }: Grouping, units: readonly UnitKind[] | undefined): EspalierError {
+function nothingToCut(grouping: Grouping, { units, frozen: keepsValues }: AllocationOptions): EspalierError {
+  const { sets, frozen } = grouping;
+  const otherwise = keepsValues ? chosenSets(grouping, { units }) : [];
+  if (otherwise.length > 0) {
+    return new EspalierError("bad-usage", "all that can be cut holds tensors that are frozen", {
+      hint: `Freeze less: there are ${otherwise
+        .slice(0, 8)
+        .map(({ name }) => name)
+        .join(", ")}${otherwise.length > 8 ? ", ..." : ""}.`,
+    });
+  }
   const reasons = [...new Set(frozen.map(({ reason }) => reason))].slice(0, 3);
   const what = units
     ? `there is no ${units.join(" or ")} in the model that can be cut`

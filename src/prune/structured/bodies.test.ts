@@ -6,11 +6,12 @@ import { randomStream } from "../../base/random.js";
 import { floatTensor, intTensor, sizeOf } from "../../base/tensor.js";
 import { attr } from "../../graph/attribute.js";
 import { constants } from "../../graph/constant.js";
-import { addGraphOutput, setConstant } from "../../graph/edit.js";
+import { addGraphOutput, renameValue, setConstant } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
 import { buildGroups, exampleSizes } from "./build-groups.js";
 import { cut } from "./cut.js";
+import { reportCut } from "./cut-report.js";
 import { observe } from "./observe.js";
 import { verifyCut } from "./verify.js";
 
@@ -86,6 +87,19 @@ describe("groups in an If", () => {
     const grouping = await proven(net.output(h));
     expect(grouping.sets.map(({ groups }) => groups.length)).toEqual([8, 8]);
     expect([...grouping.copies.values()]).toEqual(["bias"]);
+  });
+
+  it("are reported with the branch that they lie in, where both use one name", async () => {
+    const net = new Net(seed);
+    const x = net.input(["batch", 5]);
+    const h = branches(net, x, (inner) => inner.linear(inner.linear(x, "a", 5, 8), "b", 8, 4));
+    const second = [...constants(net.model.graph)].find(({ value }) => value.name.startsWith("a_"));
+    if (second) renameValue(second.value, "a");
+    const grouping = await buildGroups(net.output(h), { engine: nodeEngine });
+    const { tensors, copies, bodies } = reportCut(grouping, someOf(grouping, 0.5, randomStream(seed, "report")));
+    const ofA = Object.keys(tensors).filter((name) => (copies[name] ?? name) === "a");
+    const holder = [...grouping.model.graph.nodes].find(({ subgraphs }) => subgraphs.length > 0)?.name;
+    expect(ofA.map((name) => bodies[name]).sort()).toEqual([`${holder}.else_branch`, `${holder}.then_branch`]);
   });
 
   it("of sizes that are written down or read back inside", async () => {

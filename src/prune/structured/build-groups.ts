@@ -1,9 +1,10 @@
 import { EspalierError } from "../../base/errors.js";
+import { exampleAxes } from "../../graph/example-axes.js";
 import type { Model } from "../../graph/ir.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { type Grouping, groupsOf, type Wish } from "./groups.js";
-import { prepareForCuts, traceSizes } from "./prepare.js";
+import { prepareForCuts, type SizeTrace, traceSizes } from "./prepare.js";
 
 export interface BuildOptions {
   engine: Engine;
@@ -25,7 +26,14 @@ export interface BuildOptions {
  */
 export async function buildGroups(original: Model, { engine, shapes = {}, prefer }: BuildOptions): Promise<Grouping> {
   const prepared = prepareForCuts(original);
-  const { model } = prepared;
+  return groupsOf(prepared, await traceExamples(prepared.model, engine, shapes), prefer);
+}
+
+/**
+ * A prepared model run on made-up inputs of two sizes; longer ones where it refuses short ones.
+ * Throws `runtime` where onnxruntime refuses both.
+ */
+export async function traceExamples(model: Model, engine: Engine, shapes: Shapes = {}): Promise<SizeTrace> {
   const sizes = freeAxes(model) ? ([0, 1] as const) : ([0] as const);
   const trace = (lengths: Lengths) =>
     traceSizes(
@@ -33,14 +41,13 @@ export async function buildGroups(original: Model, { engine, shapes = {}, prefer
       sizes.map((which) => () => exampleOf(model, shapes, which, lengths)),
       engine,
     );
-  const traced = await trace(short).catch(async (error: unknown) => {
+  return trace(short).catch(async (error: unknown) => {
     const refused = error instanceof EspalierError && error.code === "runtime" && sizes.length > 1;
     if (!refused) throw error;
     return trace(long).catch(() => {
       throw error;
     });
   });
-  return groupsOf(prepared, traced, prefer);
 }
 
 /** How long axes are that the file leaves free, in the first example and in the second. */
@@ -72,15 +79,26 @@ function freeAxes(model: Model): boolean {
 
 function exampleOf(model: Model, shapes: Shapes, which: 0 | 1, lengths = short): Tensors {
   const chosen: Record<string, readonly number[]> = { ...shapes };
+  const inputs = model.graph.requiredInputs;
+  const axes = exampleAxes(inputs);
+  // What is given for one input holds for the others: how many examples there are, and what sizes of one name are.
   const named = new Map<string, number>();
-  for (const { name, type } of model.graph.requiredInputs) {
+  let batch = lengths.batch[which];
+  for (const [i, { name, type }] of inputs.entries()) {
+    for (const [axis, size] of (shapes[name] ?? []).entries()) {
+      const dim = type?.dims?.[axis];
+      if (typeof dim === "string") named.set(dim, size);
+      if (axis === axes[i]) batch = size;
+    }
+  }
+  for (const [i, { name, type }] of inputs.entries()) {
     if (shapes[name] || !type?.dims) continue;
     const { dims } = type;
     chosen[name] = dims.map((dim, axis) => {
       if (typeof dim === "number" && !isFree(dim)) return dim;
-      const isBatch = axis === 0 || (lengths.lastOnly && axis < dims.length - 1);
+      const isBatch = axis === axes[i] || (lengths.lastOnly && axis < dims.length - 1);
       const isImage = dims.length >= 4 && axis >= 2;
-      const size = (isImage ? [64, 96] : isBatch ? lengths.batch : lengths.other)[which];
+      const size = isImage ? [64, 96][which] : isBatch ? batch : lengths.other[which];
       if (typeof dim !== "string") return size;
       const known = named.get(dim) ?? size;
       named.set(dim, known);

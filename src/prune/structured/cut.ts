@@ -66,7 +66,9 @@ export function cut(grouping: Grouping, removed: ReadonlySet<Group>): Model {
     if (!type?.dims || value.initializer || !cuts.some(({ keep }) => keep)) continue;
     const dims = type.dims.map((dim, axis) => {
       const keep = cuts[axis]?.keep;
-      return keep && typeof dim === "number" ? (dim * keep.length) / cuts[axis].before : dim;
+      if (!keep) return dim;
+      // What a size is called may be the name of others too, which stay as they are.
+      return typeof dim === "number" ? (dim * keep.length) / cuts[axis].before : null;
     });
     setType(value, { dtype: type.dtype, dims });
   }

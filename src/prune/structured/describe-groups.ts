@@ -1,4 +1,5 @@
 import { constantOf } from "../../graph/constant.js";
+import type { Trace } from "../../graph/trace.js";
 import { allGraphs } from "../../graph/walk.js";
 import { readersOf } from "../../ops/constant-view.js";
 import { countMacs } from "../../ops/cost.js";
@@ -24,9 +25,12 @@ export interface GroupsDescription {
   frozen: readonly { reason: string; axes: readonly { name: string; axis: number; size: number }[] }[];
 }
 
-/** What can be taken out of a network, what goes together, what one cut saves, and what cannot be cut and why. */
-export function describeGroups(grouping: Grouping): GroupsDescription {
-  const { model, trace } = grouping;
+/**
+ * What can be taken out of a network, what goes together, what one cut saves, and what cannot be cut and why.
+ * @param trace the run that MACs are those of; default the one by which the groups were found.
+ */
+export function describeGroups(grouping: Grouping, trace: Trace = grouping.trace): GroupsDescription {
+  const { model } = grouping;
   // Of bodies, those of one step.
   const costs = [...allGraphs(model.graph)].flatMap((graph) => countMacs(graph, trace));
   const macs = new Map(costs.map((cost) => [cost.node, cost.macs]));

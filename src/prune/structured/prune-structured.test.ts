@@ -212,10 +212,18 @@ describe("goals", () => {
 });
 
 describe("what is asked for", () => {
+  it("says before anything is trained that all is frozen", async () => {
+    let steps = 0;
+    const all = { ...recovery, epochs: 1, freeze: ["*"] };
+    const pruned = pruneStructured(trained, { ...options, fadeEpochs: 1, recovery: all, onStep: () => steps++ });
+    await expect(pruned).rejects.toMatchObject({ code: "bad-usage", what: expect.stringContaining("frozen") });
+    expect(steps).toBe(0);
+  });
+
   it("leaves frozen tensors as they are, also the inputs that they read", async () => {
     const own = { ...options, rounds: undefined, recovery: { ...recovery, epochs: 1, freeze: ["fc1.weight"] } };
     // Filters are inputs of it, neurons its outputs.
-    await expect(pruneStructured(trained, own)).rejects.toMatchObject({ code: "unsupported" });
+    await expect(pruneStructured(trained, own)).rejects.toMatchObject({ code: "bad-usage" });
     const conv = { ...options, rounds: undefined, recovery: { ...recovery, epochs: 1, freeze: ["conv.weight"] } };
     const result = await pruneStructured(trained, conv);
     const weight = ({ graph }: Model) => constantOf(graph.find("conv.weight") ?? null)?.array;

@@ -9,6 +9,7 @@ import type { RoundRecord } from "../round.js";
 import { oneShot } from "../schedules/one-shot.js";
 import { teacherFor } from "../teacher.js";
 import type { PhaseEpoch } from "../work.js";
+import { allocate } from "./allocate.js";
 import { buildGroups } from "./build-groups.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut } from "./cut.js";
@@ -97,6 +98,8 @@ export async function pruneStructured(original: Model, options: StructuredOption
     seed,
     rounds: options.rounds ?? { count: 1, schedule: oneShot },
   };
+  // What does not fit shall show before anything is trained.
+  allocate(grouping, new Map(), { ...context, sparsity: 0 });
   const learns = recovery && recovery.epochs + lassoEpochs + (options.fadeEpochs ?? 0) > 0;
   const teacher = learns ? await teacherFor(original, recovery, context) : null;
   const thinning = new Thinning(grouping, teacher, context);

@@ -31,6 +31,12 @@ describe("scores of groups", () => {
     expect(all).toEqual([9, 7, 5]);
   });
 
+  it("are refused where a criterion does not give a number for each unit", async () => {
+    const giving = (numbers: readonly number[]): WeightCriterion => ({ name: "odd", score: () => numbers });
+    await expect(scores({ criterion: giving([1, Number.NaN, 2]) })).rejects.toThrow(/criterion odd: gave NaN of 'w'/);
+    await expect(scores({ criterion: giving([1, 2]) })).rejects.toThrow(/gave 2 numbers for 3 units/);
+  });
+
   it("reduce over weights by sum, mean, maximum, product or the first", async () => {
     const criterion = { ...l1("all"), score: ignoringOwn(l1("all")) };
     expect(await scores({ criterion, reduction: "mean" })).toEqual([4.5, 3.5, 2.5]);

@@ -1,4 +1,4 @@
-import { EspalierError } from "../../base/errors.js";
+import { EspalierError, quoted } from "../../base/errors.js";
 import { randomStream } from "../../base/random.js";
 import { type GroupCriterion, looksAtData } from "./criteria/criterion.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
@@ -103,12 +103,25 @@ function judge(set: GroupSet, { criterion, activities, seed = 0 }: ScoreOptions)
     }
     return (activities.get(set) ?? []).flatMap((activity) => {
       const scores = criterion.score(activity);
-      return scores ? [{ scores, positions: activity.positions }] : [];
+      return scores
+        ? [{ scores: checked(scores, activity.positions.length, criterion, set), positions: activity.positions }]
+        : [];
     });
   }
   const random = randomStream(seed, "groups", set.name);
   return membersOf(set).flatMap((member) => {
     const scores = criterion.score(member, random);
-    return scores ? [{ scores, positions: member.positions }] : [];
+    return scores
+      ? [{ scores: checked(scores, member.positions.length, criterion, set), positions: member.positions }]
+      : [];
   });
+}
+
+/** Throws `bad-usage` for a criterion that does not give a number for each unit. */
+function checked(scores: ArrayLike<number>, units: number, { name }: GroupCriterion, set: GroupSet): ArrayLike<number> {
+  const wrong = Array.from({ length: units }, (_, i) => i).find((i) => Number.isNaN(Number(scores[i])));
+  if (scores.length === units && wrong === undefined) return scores;
+  const what =
+    scores.length === units ? `gave ${scores[wrong ?? 0]}` : `gave ${scores.length} numbers for ${units} units`;
+  throw new EspalierError("bad-usage", `${what} of ${quoted(set.name)}`, { who: `criterion ${name}` });
 }

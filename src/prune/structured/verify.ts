@@ -1,9 +1,9 @@
-import { isFloat } from "../../base/dtype.js";
+import { type DType, isFloat } from "../../base/dtype.js";
 import { EspalierError } from "../../base/errors.js";
 import { type Tensor, toFloat32 } from "../../base/tensor.js";
 import type { Graph, Model, Value } from "../../graph/ir.js";
 import type { Trace } from "../../graph/trace.js";
-import { readsOf, topologicalOrder } from "../../graph/walk.js";
+import { allGraphs, readsOf, topologicalOrder } from "../../graph/walk.js";
 import { readsDimsOnly } from "../../ops/constancy.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { cut, takeSlices } from "./cut.js";
@@ -11,8 +11,17 @@ import { gatedModel } from "./gates.js";
 import type { Group, Grouping } from "./groups.js";
 import { enterBody, likeOf, type Place, type Side, touchedBodies, valuesOf } from "./sides.js";
 
-/** How far an element of the cut network may be from the masked one, relative to the largest of its output. */
-export const tolerance = 1e-4;
+/**
+ * How far an element of the cut network may be from the masked one, relative to the largest of its output: some roundings
+ * of the coarsest floats that the network computes with, which are 2^-12 for float16 and 2^-9 for bfloat16.
+ */
+function toleranceOf({ model, trace }: Comparison): number {
+  const types = new Set<DType>();
+  for (const { values } of allGraphs(model.graph)) {
+    for (const value of values.values()) if (trace.has(value)) types.add(trace.dtype(value));
+  }
+  return types.has("bfloat16") ? 3e-2 : types.has("float16") ? 4e-3 : 1e-4;
+}
 
 export interface Proof {
   /** By name of a value: the largest difference, relative to the largest element. */
@@ -61,10 +70,12 @@ export function verifyCut(
  * A detector that sorts its boxes may list two of equal score in another order after the slightest rounding. Where an
  * output differs that depends on such a choice (an operator that makes integers or booleans of floats), what the choices
  * read is compared instead, as far as it was not taken out.
- * Throws `unsupported`, naming the value, when one differs by more than `tolerance`, or the node whose body cannot run.
+ * Throws `unsupported`, naming the value, when one differs by more than rounding (1e-4 in float32, 4e-3 in float16), or the node whose body cannot run.
  */
 export async function verifyEqual(comparison: Comparison, feeds: Tensors, engine: Engine): Promise<Proof> {
   const { keeps, trace, hint } = comparison;
+  const tolerance = toleranceOf(comparison);
+  const equal = ({ difference }: Result) => difference <= tolerance;
   const differences: Record<string, number> = {};
   const chosen: string[] = [];
   const compare = async (pairs: readonly Pair[], { before, now }: Sides): Promise<Result[]> => {
@@ -179,8 +190,6 @@ function unproven({ node, body }: Place, cause: EspalierError): EspalierError {
     cause,
   });
 }
-
-const equal = ({ difference }: Result) => difference <= tolerance;
 
 export const misunderstood =
   "This is a fault of espalier: how the axes of the network hang together was not understood.";

@@ -13,10 +13,13 @@ export interface LayerDescription {
   macs: number;
 }
 
-/** What can be taken out of the depth of a prepared model. */
-export function describeLayers(model: Model, trace: Trace): LayerDescription[] {
-  const blocks = findLayers(model, trace, "block");
-  return findLayers(model, trace, "layer").map(({ name, bypasses, attention, parameters, macs }) => ({
+/**
+ * What can be taken out of the depth of a prepared model.
+ * @param usual the run that MACs are those of.
+ */
+export function describeLayers(model: Model, trace: Trace, usual = trace): LayerDescription[] {
+  const blocks = findLayers(model, trace, "block", usual);
+  return findLayers(model, trace, "layer", usual).map(({ name, bypasses, attention, parameters, macs }) => ({
     name,
     block: blocks.findIndex(({ nodes }) => nodes.has(bypasses[0].sum)),
     attention,

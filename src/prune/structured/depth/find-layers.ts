@@ -16,12 +16,13 @@ export type DepthKind = "layer" | "block";
  * Finds what can be bypassed in a prepared model: sums y = x + f(x) in the main graph where x has the dims of y, f reads
  * x, and a product with weights serves f alone. What else f reads, such as masks and an encoder's output, stays where
  * others read it too; so does what others read of f. In the order of the network.
+ * @param usual the run that MACs are those of.
  */
-export function findLayers(model: Model, trace: Trace, kind: DepthKind = "layer"): ResidualLayer[] {
+export function findLayers(model: Model, trace: Trace, kind: DepthKind = "layer", usual = trace): ResidualLayer[] {
   const { graph } = model;
   const flowing = valuesThatFlow(graph);
   const kindOf = (node: Node) => multipliesBy(node, trace, flowing);
-  const layerOf = (bypasses: readonly Bypass[]) => describe(bypasses, graph, trace, kindOf);
+  const layerOf = (bypasses: readonly Bypass[]) => describe(bypasses, graph, usual, kindOf);
   const found: ResidualLayer[] = [];
   for (const node of topologicalOrder(graph)) {
     const bypass = bypassOf(node, trace, flowing);

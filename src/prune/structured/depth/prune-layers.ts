@@ -10,9 +10,8 @@ import type { RoundRecord } from "../../round.js";
 import { oneShot } from "../../schedules/one-shot.js";
 import { teacherFor } from "../../teacher.js";
 import type { PhaseEpoch } from "../../work.js";
-import { exampleSizes } from "../build-groups.js";
+import { traceExamples } from "../build-groups.js";
 import { type CutGoal, targetFor } from "../goal.js";
-import { traceSizes } from "../prepare.js";
 import { reach, reachDrop } from "../reach.js";
 import { usualTrace } from "../usual-trace.js";
 import type { Proof } from "../verify.js";
@@ -69,12 +68,12 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
   }
   const model = prepareModel(original);
   makeNamesUnique(model);
-  const [example] = exampleSizes(model, shapes);
-  const prepared = { model, trace: await traceSizes(model, [() => example], engine) };
+  const prepared = { model, trace: await traceExamples(model, engine, shapes) };
+  const usual = await usualTrace(prepared, engine, shapes);
   const frozen = frozenTensors(original, recovery?.freeze ?? []);
-  const found = findLayers(model, prepared.trace, kind);
+  const found = findLayers(model, prepared.trace, kind, usual);
   const layers = found.filter(({ weights }) => ![...weights].some(({ name }) => frozen(name)));
-  assertEnough(layers.length, kind, "sparsity" in goal ? goal.sparsity : 1);
+  assertEnough(layers.length, found.length, kind, "sparsity" in goal ? goal.sparsity : 1);
   const context = { ...options, criterion, rounds, recovery, evaluation, seed };
   const teacher = recovery && recovery.epochs > 0 ? await teacherFor(original, recovery, context) : null;
   const shallowing = new Shallowing(prepared, layers, teacher, context);
@@ -87,9 +86,8 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
   const measured = {
     parameters: (removed: ReadonlySet<ResidualLayer>) => countParameters(shallowing.model(removed).graph).parameters,
     async macs() {
-      const trace = await usualTrace(prepared, engine, shapes);
       const nodes = [...model.graph.nodes].map(
-        (node) => [node, costWithBodies(node, trace, (each) => macsOf(each, trace))] as const,
+        (node) => [node, costWithBodies(node, usual, (each) => macsOf(each, usual))] as const,
       );
       return (removed: ReadonlySet<ResidualLayer>) => {
         const gone = new Set([...removed].flatMap((layer) => [...layer.nodes]));
@@ -116,7 +114,11 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
   };
 }
 
-function assertEnough(count: number, kind: DepthKind, sparsity: number): void {
+function assertEnough(count: number, found: number, kind: DepthKind, sparsity: number): void {
+  if (count < 2 && found > count) {
+    const what = `of ${found} ${kind}s ${found - count} hold tensors that are frozen, and one has to stay`;
+    throw new EspalierError("bad-usage", what, { hint: "Freeze less." });
+  }
   if (count < 2) {
     const what =
       count === 0 ? `the model has no ${kind} that can be bypassed` : `the model has one ${kind}, and one has to stay`;

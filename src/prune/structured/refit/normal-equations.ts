@@ -6,6 +6,7 @@ import { cloneModel, copyContents } from "../../../graph/clone.js";
 import { constantOf } from "../../../graph/constant.js";
 import { addGraphOutput, freshName, setGraphOutputs, setType } from "../../../graph/edit.js";
 import type { Model, Value } from "../../../graph/ir.js";
+import { allGraphs } from "../../../graph/walk.js";
 import { modelBytes } from "../../../onnx/write.js";
 import { removeDead } from "../../../passes/remove-dead.js";
 import type { Engine, Tensors } from "../../../run/session.js";
@@ -123,7 +124,9 @@ function passModel(
     return graph.values.get(name);
   });
   const rename = (name: string) => freshName(graph, `cut/${name}`);
-  copyContents(cut.graph, graph, copies, { value: rename, node: rename });
+  // Nodes may go without a name.
+  copyContents(cut.graph, graph, copies, { value: rename, node: (name) => name && rename(name) });
+  forgetDims(model);
   setGraphOutputs(graph, []);
   const ends = consumers.map((consumer, i) => {
     const [data, output, target] = [copies.get(consumer.data), copies.get(consumer.output), targets[i]];
@@ -132,6 +135,13 @@ function passModel(
   });
   removeDead(model);
   return { bytes: modelBytes(model), ends };
+}
+
+/** A size that the file calls by a name is another one in the original than in the cut network. */
+function forgetDims(model: Model): void {
+  for (const { values } of allGraphs(model.graph)) {
+    for (const value of values.values()) if (value.producer) setType(value, null);
+  }
 }
 
 /** @param target the value in the original that the consumer names */
