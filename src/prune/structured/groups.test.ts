@@ -5,13 +5,26 @@ import { attr } from "../../graph/attribute.js";
 import { addGraphOutput, addNode, addValue, setOpset } from "../../graph/edit.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
-import { buildGroups } from "./build-groups.js";
+import { buildGroups, exampleSizes } from "./build-groups.js";
 
 const seed = 60;
 
 const proven = (model: Model) => provenCuts(model, seed);
 
 const image = ["batch", 3, 6, 6] as const;
+
+it("made-up inputs have as many examples, and sizes of one name, as the input that is given", () => {
+  const net = new Net(seed);
+  net.input(["batch", "samples"], "sound");
+  net.b.input("state", "float", [2, null, 4]);
+  net.input(["batch", "samples"], "mask");
+  const [first, second] = exampleSizes(net.model, { sound: [1, 256] });
+  for (const { state, mask } of [first, second])
+    expect([state.dims, mask.dims]).toEqual([
+      [2, 1, 4],
+      [1, 256],
+    ]);
+});
 
 describe("groups", () => {
   it("of a chain: a filter goes with its bias and with what reads it", async () => {

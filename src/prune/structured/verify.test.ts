@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Net } from "../../../test/support/cut-model.js";
 import { someOf } from "../../../test/support/prove-cut.js";
 import { randomStream } from "../../base/random.js";
-import { floatTensor, toFloat32 } from "../../base/tensor.js";
+import { floatTensor, fromFloat32, toFloat32 } from "../../base/tensor.js";
 import { constantOf } from "../../graph/constant.js";
 import { setConstant } from "../../graph/edit.js";
 import { nodeEngine } from "../../run/node.js";
@@ -29,6 +29,45 @@ describe("the proof", () => {
     const proof = await verifyCut(grouping, removed, feeds, nodeEngine, after);
     expect(Object.keys(proof.differences).some((name) => name.startsWith("Sin"))).toBe(false);
     expect(Object.values(proof.differences).every((difference) => difference < 1e-4)).toBe(true);
+  });
+
+  it.each([
+    ["float", 1e-5, 1e-3],
+    ["float16", 1e-3, 5e-2],
+  ] as const)("bears the roundings of %s, and no more", async (dtype, borne, refused) => {
+    const net = new Net(seed);
+    const random = randomStream(seed, dtype);
+    const weight = (name: string, dims: readonly number[]) =>
+      net.b.constant(
+        fromFloat32(
+          dtype,
+          dims,
+          Float32Array.from({ length: 64 }, () => random.normal()),
+        ),
+        name,
+      );
+    const h = net.b.emit("MatMul", [net.b.input("input", dtype, [4, 8]), weight("a", [8, 8])]);
+    const grouping = await buildGroups(net.output(net.b.emit("MatMul", [h, weight("b", [8, 8])])), {
+      engine: nodeEngine,
+    });
+    const removed = someOf(grouping, 0.5, randomStream(seed, "cut"));
+    const scaledBy = async (factor: number) => {
+      const after = cut(grouping, removed);
+      const b = after.graph.find("b");
+      const tensor = constantOf(b ?? null);
+      if (!b || !tensor) throw new Error("no b");
+      setConstant(
+        b,
+        fromFloat32(
+          dtype,
+          tensor.dims,
+          toFloat32(tensor).map((w) => w * factor),
+        ),
+      );
+      return verifyCut(grouping, removed, exampleSizes(grouping.model)[0], nodeEngine, after);
+    };
+    expect(Object.values((await scaledBy(1 + borne)).differences).every((difference) => difference > 0)).toBe(true);
+    await expect(scaledBy(1 + refused)).rejects.toThrow(/gives another/);
   });
 
   it("still finds a weight that is wrong there", async () => {
