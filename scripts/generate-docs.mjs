@@ -27,6 +27,8 @@ Written by \`npm run docs\` from the definitions in \`src/ops\`; do not edit.
 How the gradient passes the ${allOps.length} operators that espalier knows:
 
 - rule (${count("rule")}): it has a rule of its own, checked against central differences of onnxruntime's forward pass;
+- expansion (${count("expansion")}): in a training step operators with rules stand in its place, which compute the same; checked likewise,
+  and against onnxruntime's own kernel;
 - stop (${count("stop")}): the outputs do not depend smoothly on the inputs, no gradient flows;
 - none (${count("none")}): they depend smoothly, but there is no rule. Training through one is refused with its name and the
   reason, as it is for operators that are not in this table.

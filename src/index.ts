@@ -106,6 +106,7 @@ export { type ExampleOptions, exampleInputs, type Shapes } from "./run/example.j
 export { type Latency, type LatencyCase, type LatencyOptions, measureLatency } from "./run/latency.js";
 export { nodeEngine } from "./run/node.js";
 export type { Engine, Session, SessionOptions, Tensors } from "./run/session.js";
+export { computeGradients, type GradientOptions, type Gradients } from "./train/compute-gradients.js";
 export { type Evaluation, evaluate } from "./train/evaluate.js";
 export type { EpochRecord } from "./train/fit.js";
 export {

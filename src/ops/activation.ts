@@ -3,6 +3,7 @@ import type { Value } from "../graph/ir.js";
 import { broadcasts } from "./coupling.js";
 import { withoutWeights } from "./define.js";
 import { broadcastRule, elementwise } from "./elementwise.js";
+import { swishExpansion } from "./fused-expansion.js";
 import type { GradientContext } from "./gradient-context.js";
 
 // Formulas in terms of the output where that is cheaper; it also lets onnxruntime fuse the activation into the
@@ -119,4 +120,5 @@ export const activationOps = [
   elementwise("Erf", (g, dy, x) => g.div(g.scale(dy, 2 / Math.sqrt(Math.PI)), g.emit("Exp", [square(g, x)]))),
   elementwise("Gelu", geluGradient),
   elementwise("Mish", mishGradient),
+  withoutWeights("Swish", swishExpansion(1), broadcasts),
 ];

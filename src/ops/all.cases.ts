@@ -4,10 +4,12 @@ import { fusedAttentionCases } from "./attention.cases.js";
 import { chooseCases } from "./choose.cases.js";
 import { controlCases } from "./control.cases.js";
 import { convCases } from "./conv.cases.js";
+import { deformedConvCases } from "./deformed-conv.cases.js";
 import { einsumCases } from "./einsum.cases.js";
 import { fusedCases } from "./fused.cases.js";
 import { linearCases } from "./linear.cases.js";
 import { logicCases } from "./logic.cases.js";
+import { lossCases } from "./loss-ops.cases.js";
 import { nbitsCases } from "./nbits.cases.js";
 import { normCases } from "./norm.cases.js";
 import type { OpCase } from "./op.cases.js";
@@ -20,7 +22,9 @@ import { reduceCases } from "./reduce.cases.js";
 import { resampleCases } from "./resample.cases.js";
 import { reshapeCases } from "./reshape.cases.js";
 import { selectCases } from "./select.cases.js";
+import { signalCases } from "./signal.cases.js";
 import { softmaxCases } from "./softmax.cases.js";
+import { standardAttentionCases } from "./standard-attention.cases.js";
 
 /** The cases of every family; the contract suites run over all of them. */
 export const allCases: readonly OpCase[] = [
@@ -46,4 +50,8 @@ export const allCases: readonly OpCase[] = [
   ...fusedAttentionCases,
   ...quantizeCases,
   ...nbitsCases,
+  ...standardAttentionCases,
+  ...deformedConvCases,
+  ...signalCases,
+  ...lossCases,
 ];

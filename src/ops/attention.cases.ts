@@ -1,4 +1,5 @@
 import { attr } from "../graph/attribute.js";
+import type { Attributes } from "../graph/ir.js";
 import type { CaseBuilder, OpCase } from "./op.cases.js";
 
 const of = (op: string, name: string, build: OpCase["build"]): OpCase => ({
@@ -30,6 +31,27 @@ const attentionCases: readonly OpCase[] = [
       ...heads,
       unidirectional: attr.int(1),
     }),
+  ),
+  of("Attention", "how many of the first keys count", (c) =>
+    c.emit("com.microsoft.Attention", [x(c), c.float([5, 24]), c.float([24]), c.int32([3, 1])], heads),
+  ),
+  of("Attention", "where the keys that count begin and end, another scale", (c) =>
+    c.emit("com.microsoft.Attention", [x(c), c.float([5, 24]), c.float([24]), c.int32([3, 2, 1, 0])], {
+      ...heads,
+      scale: attr.float(0.3),
+    }),
+  ),
+  of("Attention", "a mask for each query", (c) =>
+    c.emit(
+      "com.microsoft.Attention",
+      [
+        x(c),
+        c.float([5, 24]),
+        c.float([24]),
+        c.int32([1, 0, 0, 1, 1, 0, 1, 1, 1, 1, 1, 0, 0, 1, 0, 1, 0, 1], [2, 3, 3]),
+      ],
+      heads,
+    ),
   ),
 ];
 
@@ -63,6 +85,12 @@ const multiHeadCases: readonly OpCase[] = [
       3,
       heads,
     ),
+  ),
+  of("MultiHeadAttention", "no query looks ahead", (c) =>
+    c.emit("com.microsoft.MultiHeadAttention", [hidden(c), hidden(c), hidden(c)], {
+      ...heads,
+      unidirectional: attr.int(1),
+    }),
   ),
 ];
 
@@ -105,12 +133,32 @@ const groupQueryCases: readonly OpCase[] = [
   ),
 ];
 
+/** Of the cases with a bend, a window or a sink. */
+const groupQueryCase = (name: string, attributes: Attributes, sink = false) =>
+  of("GroupQueryAttention", name, (c) =>
+    c.emitMany(
+      "com.microsoft.GroupQueryAttention",
+      [
+        ...[c.float([2, 4, 48]), c.float([2, 4, 24]), c.float([2, 4, 24]), null, null, ...lengths(c, 4)],
+        ...(sink ? [null, null, null, null, c.float([6])] : []),
+      ],
+      3,
+      { ...grouped, ...attributes },
+    ),
+  );
+
 /** Cosines or sines of 6 positions for heads of 16. */
 const cache = (c: CaseBuilder) =>
   c.fixed(
     [6, 8],
     Array.from({ length: 48 }, (_, i) => Math.cos(i)),
   );
+
+const bentCases = [
+  groupQueryCase("products bent, a window of two", { softcap: attr.float(2), local_window_size: attr.int(2) }),
+  groupQueryCase("a smooth softmax", { smooth_softmax: attr.int(1) }),
+  groupQueryCase("a sink for each head", {}, true),
+];
 
 const rotaryCases: readonly OpCase[] = [
   of("RotaryEmbedding", "heads behind one another", (c) =>
@@ -127,11 +175,21 @@ const rotaryCases: readonly OpCase[] = [
       rotary_embedding_dim: attr.int(16),
     }),
   ),
+  of("RotaryEmbedding", "neighbours are pairs", (c) =>
+    c.emit(
+      "com.microsoft.RotaryEmbedding",
+      [c.float([2, 3, 64]), c.int64([1, 0, 2, 5, 4, 3], [2, 3]), cache(c), cache(c)],
+      {
+        interleaved: attr.int(1),
+      },
+    ),
+  ),
 ];
 
 export const fusedAttentionCases: readonly OpCase[] = [
   ...attentionCases,
   ...multiHeadCases,
   ...groupQueryCases,
+  ...bentCases,
   ...rotaryCases,
 ];

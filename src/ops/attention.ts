@@ -1,19 +1,21 @@
 import { sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
+import { attentionExpansion, groupQueryExpansion, multiHeadExpansion } from "./attention-expansion.js";
 import type { Axis } from "./axis.js";
-import { type CouplingContext, opaque } from "./coupling.js";
-import { defineOp, microsoft, none, withoutWeights } from "./define.js";
-import { dequantizes } from "./dequantized.js";
+import { type Coupling, type CouplingContext, opaque } from "./coupling.js";
+import { defineOp, type Gradient, microsoft, withoutWeights } from "./define.js";
+import { dequantizes, rounds } from "./dequantized.js";
 import { type RepairContext, sizeAfter } from "./repair.js";
+import { fusedRotaryExpansion } from "./rotary-expansion.js";
 
 // Attention as onnxruntime's optimizer fuses it (its page "Contrib Operator Schemas"). A head leaves with its part of
 // the queries, keys and values. Names of sizes: B batch, S queries, T keys, N heads, D what a head has.
 
-const along = "attends over it";
-const within = "is computed from all of it";
+export const along = "attends over it";
+export const within = "is computed from all of it";
 
 /** [.., N * D]: what is left of a head is never less than all of it, since its size also scales the products. */
-function splitHeads(c: CouplingContext, axis: Axis, heads: readonly Axis[]): void {
+export function splitHeads(c: CouplingContext, axis: Axis, heads: readonly Axis[]): void {
   const count = heads.reduce((size, head) => size * head.size, 1);
   const dim = c.own(axis.size / count, "a head");
   c.product([axis], [...heads, dim]);
@@ -39,7 +41,7 @@ function coupleScores(c: CouplingContext, scores: readonly Axis[], batch: Axis, 
 }
 
 /** Lengths, masks and positions: [B, ..], or a list that does not run along the batch, which then stays whole. */
-function coupleData(c: CouplingContext, index: number, batch: Axis): void {
+export function coupleData(c: CouplingContext, index: number, batch: Axis): void {
   const [first, ...rest] = c.input(index);
   if (!first) return;
   if (first.size === batch.size) c.same(first, batch);
@@ -48,7 +50,7 @@ function coupleData(c: CouplingContext, index: number, batch: Axis): void {
 }
 
 /** [B, N, T, D]: keys or values of earlier positions. */
-function coupleCache(c: CouplingContext, cache: readonly Axis[], batch: Axis, heads: Axis): void {
+export function coupleCache(c: CouplingContext, cache: readonly Axis[], batch: Axis, heads: Axis): void {
   if (cache.length === 0) return;
   c.same(cache[0], batch);
   c.same(cache[1], heads);
@@ -57,7 +59,7 @@ function coupleCache(c: CouplingContext, cache: readonly Axis[], batch: Axis, he
 }
 
 /** Attributes that count heads, or the elements of all of them, shrink as the output does. */
-function repairCounts(r: RepairContext, output: number, ...counts: readonly string[]): void {
+export function repairCounts(r: RepairContext, output: number, ...counts: readonly string[]): void {
   const cut = r.output(0)[output];
   const after = (count: number) => (count * sizeAfter(cut)) / cut.before;
   for (const name of counts) {
@@ -107,11 +109,11 @@ function coupleFused(c: CouplingContext, inputs: FusedInputs): void {
   for (const index of inputs.data) coupleData(c, index, x[0]);
 }
 
-const fused = (type: string, inputs: FusedInputs) =>
+const fused = (type: string, gradient: Gradient, inputs: FusedInputs) =>
   defineOp({
     type,
     domain: microsoft,
-    gradient: none(`${type} has no gradient rule`),
+    gradient,
     coupling: {
       links: (c) => coupleFused(c, inputs),
       repair: (r) => repairCounts(r, 2, "num_heads", "qkv_hidden_sizes"),
@@ -148,7 +150,7 @@ function coupleProjected(c: CouplingContext, index: number, batch: Axis, heads: 
 
 const multiHeadAttention = withoutWeights(
   "MultiHeadAttention",
-  none("MultiHeadAttention has no gradient rule"),
+  multiHeadExpansion,
   {
     links(c) {
       const y = c.output(0);
@@ -185,7 +187,7 @@ const multiHeadAttention = withoutWeights(
 /** A head of keys and values leaves with all the queries that it answers. */
 const groupQueryAttention = withoutWeights(
   "GroupQueryAttention",
-  none("GroupQueryAttention has no gradient rule"),
+  groupQueryExpansion,
   {
     links(c) {
       if ([12, 13, 14, 15].some((index) => c.has(index))) {
@@ -231,34 +233,34 @@ const groupQueryAttention = withoutWeights(
 );
 
 /** [B, S, N * D] or [B, N, S, D]: each head is turned by itself, all of what it has together. */
-const rotaryEmbedding = withoutWeights(
-  "RotaryEmbedding",
-  none("RotaryEmbedding has no gradient rule"),
-  {
-    links(c) {
-      const [x, y] = [c.input(0), c.output(0)];
-      c.sameAll(x, y);
-      if (x.length === 4) {
-        c.bound(x[2], "turns each position by itself");
-        c.bound(x[3], within);
-      } else {
-        c.bound(x[1], "turns each position by itself");
-        const head = 2 * c.input(2)[1].size;
-        const heads = c.node.int("num_heads", 0) || x[2].size / head;
-        splitHeads(c, x[2], [c.own(heads, "the heads")]);
-      }
-      coupleData(c, 1, x[0]);
-      c.data(2, 3);
-    },
-    repair: (r) => repairCounts(r, r.output(0).length === 4 ? 1 : 2, "num_heads"),
+export const rotaryCoupling = (tables: readonly [number, number], positions: number): Coupling => ({
+  links(c) {
+    const [x, y] = [c.input(0), c.output(0)];
+    c.sameAll(x, y);
+    if (x.length === 4) {
+      c.bound(x[2], "turns each position by itself");
+      c.bound(x[3], within);
+    } else {
+      c.bound(x[1], "turns each position by itself");
+      const head = 2 * (c.input(tables[0]).at(-1)?.size ?? 1);
+      const heads = c.node.int("num_heads", 0) || x[2].size / head;
+      splitHeads(c, x[2], [c.own(heads, "the heads")]);
+    }
+    for (const index of [positions, ...tables]) {
+      // Of each batch element, or tables for all of them.
+      if (index === positions || c.input(index).length === 3) coupleData(c, index, x[0]);
+      else c.data(index);
+    }
   },
-  microsoft,
-);
+  repair: (r) => repairCounts(r, r.output(0).length === 4 ? 1 : 2, "num_heads"),
+});
+
+const rotaryEmbedding = withoutWeights("RotaryEmbedding", fusedRotaryExpansion, rotaryCoupling([2, 3], 1), microsoft);
 
 export const attentionOps = [
-  fused("Attention", { past: 4, scores: 5, zeroPoint: null, perColumn: [2], data: [3, 6] }),
+  fused("Attention", attentionExpansion, { past: 4, scores: 5, zeroPoint: null, perColumn: [2], data: [3, 6] }),
   {
-    ...fused("QAttention", { past: 8, scores: -1, zeroPoint: 6, perColumn: [2, 4, 7], data: [3, 5] }),
+    ...fused("QAttention", rounds, { past: 8, scores: -1, zeroPoint: 6, perColumn: [2, 4, 7], data: [3, 5] }),
     dequantized: dequantizes({ input: 1, scale: 4, zeroPoint: 7, axis: () => 1 }),
   },
   { ...multiHeadAttention, learnable: [3] },

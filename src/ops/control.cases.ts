@@ -1,3 +1,4 @@
+import { floatTensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { addGraphOutput, createSubgraph } from "../graph/edit.js";
@@ -85,5 +86,35 @@ export const controlCases: readonly OpCase[] = [
         }),
       });
     },
+  },
+  {
+    op: "Scan",
+    name: "backward, what is around it read in every step",
+    build: (c) => {
+      const [h, rows, w] = [c.float([4]), c.float([3, 4]), c.float([4])];
+      const directions = { scan_input_directions: attr.ints([1]), scan_output_directions: attr.ints([1]) };
+      return c.emitMany("Scan", [h, rows], 2, {
+        num_scan_inputs: attr.int(1),
+        ...directions,
+        body: body(c, "step", { before: [4], row: [4] }, (b, before, row) => {
+          const after = b.emit("Tanh", [b.emit("Add", [b.emit("Mul", [before, w]), row])]);
+          return [after, b.emit("Mul", [after, b.constant(floatTensor([4], [1, -2, 0.5, 3]))])];
+        }),
+      });
+    },
+  },
+  {
+    op: "Loop",
+    name: "no step",
+    build: (c) =>
+      c.emitMany("Loop", [c.int64([0], []), c.bool([true], []), c.float([2, 5])], 1, {
+        body: body(
+          c,
+          "step",
+          { before: [2, 5] },
+          (b, before) => [b.graph.inputs[1], b.emit("Neg", [before])],
+          stepAndCondition,
+        ),
+      }),
   },
 ];

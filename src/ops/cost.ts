@@ -3,8 +3,8 @@ import type { Tensor } from "../base/tensor.js";
 import { constantOf, constants } from "../graph/constant.js";
 import type { Graph, Node } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
+import { bordersOf, choiceOf, stepsOf } from "./borders.js";
 import { sourceOf } from "./constant-view.js";
-import { bordersOf, choiceOf, stepsOf } from "./control.js";
 import { opOf } from "./registry.js";
 
 export interface NodeCost {

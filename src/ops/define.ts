@@ -4,21 +4,32 @@ import type { Trace } from "../graph/trace.js";
 import type { Coupling } from "./coupling.js";
 import type { GradientContext } from "./gradient-context.js";
 import type { LinearContext, LinearMap } from "./linear-map.js";
+import type { NodeContext } from "./node-context.js";
 
 /**
  * How the gradient passes an operator.
  * - rule: emits the gradient of each input, as standard operators, from those of the outputs;
+ * - expansion: does what several operators with gradients do; where gradients are wanted these stand in its place;
  * - stop: the outputs do not depend smoothly on the inputs (Shape, ArgMax, comparisons), the gradient is 0;
  * - none: it would depend, but there is no rule; training through it is refused with the reason.
  */
 export type Gradient =
   | { kind: "rule"; emit(context: GradientContext): readonly (Value | null)[] }
+  | { kind: "expansion"; emit(context: NodeContext): readonly (Value | null)[] }
   | { kind: "stop" }
   | { kind: "none"; reason: string };
 
 /** The rule returns one gradient for each input, null where none flows, and may leave out trailing ones. */
 export function rule(emit: (context: GradientContext) => readonly (Value | null)[]): Gradient {
   return { kind: "rule", emit };
+}
+
+/**
+ * The function returns what stands for each output, a new value each, null for outputs that the node leaves out, and may
+ * leave out trailing ones. It throws `unsupported` for a use of the operator that it does not know.
+ */
+export function expansion(emit: (context: NodeContext) => readonly (Value | null)[]): Gradient {
+  return { kind: "expansion", emit };
 }
 
 export const stop: Gradient = { kind: "stop" };

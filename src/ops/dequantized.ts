@@ -2,6 +2,10 @@ import { floatTensor, sizeOf, type Tensor, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import type { Node } from "../graph/ir.js";
 import { normalizeAxis } from "./broadcast.js";
+import { none } from "./define.js";
+
+/** The gradient of what computes with integers. */
+export const rounds = none("numbers are rounded to integers: a network is trained before it is quantized");
 
 /** Which inputs of an operator are integers, their scale and their zero point; null where it has no such input. */
 export interface Quantized {

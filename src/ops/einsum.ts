@@ -2,7 +2,8 @@ import { EspalierError, quoted } from "../base/errors.js";
 import type { Node } from "../graph/ir.js";
 import type { Axis } from "./axis.js";
 import type { Coupling, CouplingContext } from "./coupling.js";
-import { type CostContext, defineOp, none, type WeightInput } from "./define.js";
+import { type CostContext, defineOp, expansion, type WeightInput } from "./define.js";
+import { multiplyOut } from "./einsum-expansion.js";
 
 // Einsum: letters name axes. Those of the output run along, the others are summed over.
 
@@ -122,7 +123,11 @@ export const einsumOps = [
   defineOp({
     type: "Einsum",
     domain: "",
-    gradient: none("Einsum has no gradient rule"),
+    gradient: expansion((c) => {
+      const ranks = c.node.inputs.map((_, i) => c.dims(c.input(i)).length);
+      const { operands, output } = termsOf(c.node, ranks);
+      return [multiplyOut(c, operands, output)];
+    }),
     coupling,
     weights: weightsOf,
     learnable: [0, 1],

@@ -57,14 +57,14 @@ export const fusedCases: readonly OpCase[] = [
       }),
     ),
   ),
-  of("FusedConv", "groups, Relu and a residual", (c) =>
+  of("FusedConv", "groups, Tanh and a residual", (c) =>
     c.emit(
       "com.microsoft.FusedConv",
       [c.float([2, 4, 5, 5]), c.float([6, 2, 3, 3]), c.float([6]), c.float([2, 6, 5, 5])],
       {
         group: attr.int(2),
         pads: attr.ints([1, 1, 1, 1]),
-        activation: attr.string("Relu"),
+        activation: attr.string("Tanh"),
       },
     ),
   ),

@@ -1,13 +1,20 @@
 import type { Node } from "../graph/ir.js";
 import { conv } from "./conv.js";
 import { broadcasts, type Coupling } from "./coupling.js";
-import { defineOp, microsoft, noMacs, none, noWeights, withoutWeights } from "./define.js";
+import { defineOp, type Gradient, microsoft, noMacs, noWeights, withoutWeights } from "./define.js";
+import {
+  convExpansion,
+  embedNormExpansion,
+  geluExpansion,
+  gemmExpansion,
+  matMulExpansion,
+  skipNormExpansion,
+  swishExpansion,
+} from "./fused-expansion.js";
 import { type AxisOrder, asTheyAre, coupleMatMul, gemm, matMulWeights, productMacs } from "./linear.js";
 import { normalizes } from "./norm.js";
 
 // What onnxruntime's optimizer makes of several standard operators (its page "Contrib Operator Schemas").
-
-const noRule = (type: string) => none(`${type} has no gradient rule`);
 
 /** Y = norm(X + skip + bias) over the last axis, the skip broadcast; the other outputs are its statistics and the sum. */
 const skipNormCoupling = normalizes((c) => [c.input(0).length - 1]);
@@ -30,11 +37,11 @@ const embedNormCoupling: Coupling = {
   },
 };
 
-const normalization = (type: string, coupling: Coupling, learnable: readonly number[]) =>
+const normalization = (type: string, gradient: Gradient, coupling: Coupling, learnable: readonly number[]) =>
   defineOp({
     type,
     domain: microsoft,
-    gradient: noRule(type),
+    gradient,
     coupling,
     weights: noWeights,
     learnable,
@@ -42,8 +49,8 @@ const normalization = (type: string, coupling: Coupling, learnable: readonly num
   });
 
 /** An activation of X plus a bias, if there is one. */
-const activation = (type: string) => ({
-  ...withoutWeights(type, noRule(type), broadcasts, microsoft),
+const activation = (type: string, gradient: Gradient) => ({
+  ...withoutWeights(type, gradient, broadcasts, microsoft),
   learnable: [1],
 });
 
@@ -61,7 +68,10 @@ const orderOf =
 const fusedMatMul = defineOp({
   type: "FusedMatMul",
   domain: microsoft,
-  gradient: noRule("FusedMatMul"),
+  gradient: matMulExpansion((c) => {
+    const rank = (input: number) => c.dims(c.input(input)).length;
+    return [orderOf(c.node, "A")(rank(0)), orderOf(c.node, "B")(rank(1))];
+  }),
   coupling: {
     links: (c) => coupleMatMul(c, { a: 0, b: 1, zeroPoint: null }, orderOf(c.node, "A"), orderOf(c.node, "B")),
   },
@@ -75,7 +85,7 @@ const fusedConv = defineOp({
   ...conv,
   type: "FusedConv",
   domain: microsoft,
-  gradient: noRule("FusedConv"),
+  gradient: convExpansion,
   // An activation follows: what it gives is no product any more.
   linear: undefined,
   coupling: {
@@ -88,11 +98,14 @@ const fusedConv = defineOp({
 });
 
 export const fusedOps = [
-  normalization("SkipLayerNormalization", skipNormCoupling, [2, 3, 4]),
-  normalization("SkipSimplifiedLayerNormalization", skipNormCoupling, [2, 3]),
-  normalization("EmbedLayerNormalization", embedNormCoupling, [2, 3, 4, 5, 6]),
-  ...["BiasGelu", "FastGelu", "Gelu", "QuickGelu"].map(activation),
+  normalization("SkipLayerNormalization", skipNormExpansion(true), skipNormCoupling, [2, 3, 4]),
+  normalization("SkipSimplifiedLayerNormalization", skipNormExpansion(false), skipNormCoupling, [2, 3]),
+  normalization("EmbedLayerNormalization", embedNormExpansion, embedNormCoupling, [2, 3, 4, 5, 6]),
+  activation("BiasGelu", geluExpansion("none")),
+  activation("FastGelu", geluExpansion("tanh")),
+  activation("Gelu", geluExpansion("none")),
+  activation("QuickGelu", swishExpansion(1.702)),
   fusedMatMul,
-  defineOp({ ...gemm, type: "FusedGemm", domain: microsoft, gradient: noRule("FusedGemm"), linear: undefined }),
+  defineOp({ ...gemm, type: "FusedGemm", domain: microsoft, gradient: gemmExpansion, linear: undefined }),
   fusedConv,
 ];

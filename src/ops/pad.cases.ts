@@ -33,4 +33,9 @@ export const padCases: readonly OpCase[] = [
   pad("cut at both ends", [6], [-2, -1], "edge"),
   pad("two axes", [2, 3, 4], [0, 2, 1, 0, 1, 3], "wrap"),
   pad("cut at the other end", [2, 6], [0, -1, 0, 2], "wrap"),
+  {
+    op: "CenterCropPad",
+    name: "one axis cropped, one padded",
+    build: (c) => c.emit("CenterCropPad", [c.float([2, 6, 3, 5]), c.int64([6, 2])], { axes: attr.ints([-2, 3]) }),
+  },
 ];

@@ -2,8 +2,8 @@ import { EspalierError } from "../base/errors.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { normalizeAxis } from "./broadcast.js";
-import type { CouplingContext } from "./coupling.js";
-import { defineOp, noMacs, noWeights, rule } from "./define.js";
+import { alongOthers, type CouplingContext } from "./coupling.js";
+import { defineOp, expansion, noMacs, noWeights, rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 import type { RepairContext } from "./repair.js";
 import { sample, withSize } from "./sample.js";
@@ -128,4 +128,24 @@ export const padOps = [
     learnable: [],
     macs: noMacs,
   }),
+  withoutWeights(
+    "CenterCropPad",
+    expansion((c) => {
+      const [from, to] = [c.dims(c.input(0)), c.dims(c.output(0))];
+      const axes = from.flatMap((size, axis) => (size === to[axis] ? [] : [axis]));
+      // Where the rest is odd, one element more leaves or comes at the end.
+      const before = axes.map((axis) => Math.floor(Math.abs(from[axis] - to[axis]) / 2));
+      const starts = axes.map((axis, i) => (from[axis] > to[axis] ? before[i] : 0));
+      const ends = axes.map((axis, i) => starts[i] + Math.min(from[axis], to[axis]));
+      const inside = c.emit("Slice", [c.input(0), c.list(starts), c.list(ends), c.list(axes)]);
+      const wider = (axis: number) => to[axis] > from[axis];
+      const begin = axes.map((axis, i) => (wider(axis) ? before[i] : 0));
+      const end = axes.map((axis, i) => (wider(axis) ? to[axis] - from[axis] - before[i] : 0));
+      return [c.emit("Pad", [inside, c.list([...begin, ...end]), null, c.list(axes)])];
+    }),
+    alongOthers((c) => {
+      const rank = c.input(0).length;
+      return c.node.ints("axes", [...Array(rank).keys()]).map((axis) => normalizeAxis(axis, rank));
+    }, "crops or pads it"),
+  ),
 ];

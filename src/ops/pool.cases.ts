@@ -130,4 +130,21 @@ export const poolCases: readonly OpCase[] = [
     name: "p = 3",
     build: (c) => c.emit("GlobalLpPool", [c.float([2, 2, 3, 2], { kinks: [0] })], { p: attr.int(3) }),
   },
+  {
+    op: "MaxUnpool",
+    name: "what MaxPool took goes back",
+    build: (c) => {
+      const window = { kernel_shape: attr.ints([2, 2]), strides: attr.ints([2, 2]) };
+      const [y, places] = c.emitMany("MaxPool", [c.distinct([2, 3, 4, 6])], 2, window);
+      return c.emit("MaxUnpool", [c.emit("Tanh", [y]), places], window);
+    },
+  },
+  {
+    op: "MaxRoiPool",
+    name: "two regions",
+    build: (c) =>
+      c.emit("MaxRoiPool", [c.distinct([2, 4, 5, 5]), c.fed([2, 5], [0, 0, 0, 3, 4, 1, 1, 1, 4, 4])], {
+        pooled_shape: attr.ints([2, 2]),
+      }),
+  },
 ];

@@ -2,7 +2,7 @@ import { floatTensor, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { type Coupling, channelwise } from "./coupling.js";
-import { rule, withoutWeights } from "./define.js";
+import { expansion, none, rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 import { expand, shareAmongEqual } from "./reduce.js";
 import { interleave, sample, zeros } from "./sample.js";
@@ -146,8 +146,42 @@ function pool(type: string, gradient: (g: GradientContext) => Value) {
 const pooling: Coupling = {
   links(c) {
     channelwise("takes it together").links(c);
-    // Positions of maxima count over all channels.
-    if (c.node.outputs[1]?.isRead) c.boundAll([...c.output(1), c.input(0)[1]], "gives positions in it");
+    // Positions of maxima count over all channels. Those who put elements back to them have the same channels.
+    const readers = [...(c.node.outputs[1]?.uses ?? [])];
+    const putsBack = readers.every(({ type, inputs }) => type === "MaxUnpool" && !inputs[2]);
+    if (c.node.outputs[1]?.isRead && !putsBack) c.boundAll([...c.output(1), c.input(0)[1]], "gives positions in it");
+  },
+};
+
+/** Elements go back to where they were in what MaxPool read, all else is 0. */
+const unpoolCoupling: Coupling = {
+  links(c) {
+    const [x, places, y] = [c.input(0), c.input(1), c.output(0)];
+    for (const axes of [x, places]) {
+      c.sameAll(axes.slice(0, 2), y.slice(0, 2));
+      c.boundAll(axes.slice(2), "puts it back");
+    }
+    c.boundAll(y.slice(2), "puts it back");
+    c.data(2);
+    // Dims that are given need not be those that the places count in.
+    if (c.has(2) || c.isConstant(1)) c.boundAll(y.slice(0, 2), "puts elements at places that are given");
+  },
+};
+
+const unpoolExpansion = expansion((c) => {
+  const dims = c.dims(c.output(0));
+  if (c.optional(2)) throw c.refusal("there is no rule for an output_shape");
+  const [x, places] = [c.input(0), c.input(1)].map((value) => c.reshape(value, [-1]));
+  const zero = c.emit("ConstantOfShape", [c.list([sizeOf(dims)])]);
+  return [c.reshape(c.emit("ScatterElements", [zero, places, x]), dims)];
+});
+
+const roiPoolCoupling: Coupling = {
+  links(c) {
+    const [x, y] = [c.input(0), c.output(0)];
+    c.same(x[1], y[1]);
+    c.boundAll([x[0], ...x.slice(2), y[0], ...y.slice(2)], "reads regions of it");
+    c.data(1);
   },
 };
 
@@ -161,4 +195,6 @@ export const poolOps = [
   }),
   pool("GlobalMaxPool", (g) => shareAmongEqual(g, g.input(0), g.output(0), g.gradOf(0), spatialAxes(g))),
   pool("GlobalLpPool", (g) => lpGradient(g, (each) => each)),
+  withoutWeights("MaxUnpool", unpoolExpansion, unpoolCoupling),
+  withoutWeights("MaxRoiPool", none("how many elements its cells have depends on its regions"), roiPoolCoupling),
 ];

@@ -1,13 +1,11 @@
 import type { Node } from "../graph/ir.js";
 import { convMacs, coupleConv, repairConv } from "./conv-parts.js";
 import { alongOthers, broadcasts, type Coupling, type CouplingContext } from "./coupling.js";
-import { defineOp, microsoft, none, type OpDefinition, withoutWeights } from "./define.js";
-import { dequantizes } from "./dequantized.js";
+import { defineOp, microsoft, type OpDefinition, withoutWeights } from "./define.js";
+import { dequantizes, rounds } from "./dequantized.js";
 import { coupleGemm, coupleMatMul, gemmOrder, gemmWeights, matMulWeights, productMacs } from "./linear.js";
 
 // Operators on integers that stand for numbers: (q - zero point) * scale. In sums a zero point counts for nothing.
-
-const rounds = none("numbers are rounded to integers: a network is trained before it is quantized");
 
 const last = () => -1;
 const first = () => 0;

@@ -1,4 +1,3 @@
-import { EspalierError } from "../base/errors.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { rule } from "./define.js";
@@ -71,9 +70,9 @@ export const recurrentGradient = (kind: RecurrentKind) =>
   rule((g) => {
     const { node } = g;
     for (const [name, usual] of Object.entries({ layout: 0, input_forget: 0 })) {
-      if (node.int(name, usual) !== usual) throw refusal(g, `${name} ${node.int(name, usual)}`);
+      if (node.int(name, usual) !== usual) throw g.refusal(`there is no rule for ${name} ${node.int(name, usual)}`);
     }
-    if (node.attributes.has("clip")) throw refusal(g, "clip");
+    if (node.attributes.has("clip")) throw g.refusal("there is no rule for clip");
     const direction = node.string("direction", "forward");
     const reversed = direction === "bidirectional" ? [false, true] : [direction === "reverse"];
     const all = reversed.map((isReversed, d) => directionGradient(g, d, isReversed, kind));
@@ -94,13 +93,6 @@ export const recurrentGradient = (kind: RecurrentKind) =>
       g.optional(7) ? stacked(({ peepholes }) => peepholes) : null,
     ];
   });
-
-function refusal(g: GradientContext, what: string): EspalierError {
-  return new EspalierError("unsupported", `no gradient passes here: there is no rule for ${what}`, {
-    who: g.node.label,
-    hint: "Freeze the layers before it, or train without it.",
-  });
-}
 
 function directionGradient(
   g: GradientContext,

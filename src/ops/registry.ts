@@ -7,10 +7,13 @@ import { controlOps } from "./control.js";
 import { conv } from "./conv.js";
 import { convTranspose } from "./conv-transpose.js";
 import { nameOf, type OpDefinition } from "./define.js";
+import { deformedConvOps } from "./deformed-conv.js";
+import { determinantOps } from "./determinant.js";
 import { einsumOps } from "./einsum.js";
 import { fusedOps } from "./fused.js";
 import { linearOps } from "./linear.js";
 import { logicOps } from "./logic.js";
+import { lossOps } from "./loss-ops.js";
 import { nbitsOps } from "./nbits.js";
 import { normOps } from "./norm.js";
 import { padOps } from "./pad.js";
@@ -22,8 +25,11 @@ import { reduceOps } from "./reduce.js";
 import { resampleOps } from "./resample.js";
 import { reshapeOps } from "./reshape.js";
 import { selectOps } from "./select.js";
+import { sequenceOps } from "./sequence.js";
+import { signalOps } from "./signal.js";
 import { softmaxOps } from "./softmax.js";
 import { sourceOps } from "./source.js";
+import { standardAttentionOps } from "./standard-attention.js";
 
 /** Every operator espalier knows, in the order of the families. */
 export const allOps: readonly OpDefinition[] = [
@@ -31,6 +37,8 @@ export const allOps: readonly OpDefinition[] = [
   ...einsumOps,
   conv,
   convTranspose,
+  ...deformedConvOps,
+  ...determinantOps,
   ...normOps,
   ...padOps,
   ...poolOps,
@@ -49,6 +57,10 @@ export const allOps: readonly OpDefinition[] = [
   ...controlOps,
   ...fusedOps,
   ...attentionOps,
+  ...standardAttentionOps,
+  ...signalOps,
+  ...lossOps,
+  ...sequenceOps,
   ...quantizeOps,
   ...nbitsOps,
 ];

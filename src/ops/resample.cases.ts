@@ -1,6 +1,6 @@
 import { attr } from "../graph/attribute.js";
-import type { Attributes } from "../graph/ir.js";
-import type { OpCase } from "./op.cases.js";
+import type { Attributes, Value } from "../graph/ir.js";
+import type { CaseBuilder, OpCase } from "./op.cases.js";
 
 const resized = (name: string, to: readonly [number, number], attributes: Attributes): OpCase => ({
   op: "Resize",
@@ -10,6 +10,29 @@ const resized = (name: string, to: readonly [number, number], attributes: Attrib
 const by = (mode: string, coordinates: string): Attributes => ({
   mode: attr.string(mode),
   coordinate_transformation_mode: attr.string(coordinates),
+});
+
+/** Coordinates for a picture of `size` pixels along each axis, none of them near a pixel, where the result has a kink. */
+function betweenPixels(c: CaseBuilder, dims: readonly number[], size: number, aligned: number): Value {
+  const pixels = Array.from({ length: 3 * size }, (_, i) => i - size);
+  const kinks = pixels.map((x) => (aligned ? (2 * x) / (size - 1) - 1 : (2 * x + 1) / size - 1));
+  return c.float(dims, { low: -1.6, high: 1.6, kinks });
+}
+
+const sampled = (mode: string, padding: string, aligned: number): OpCase => ({
+  op: "GridSample",
+  name: `${mode}, ${padding}${aligned ? ", corners aligned" : ""}`,
+  build: (c) => {
+    const image = c.float([2, 3, 4, 4]);
+    // Which pixel is nearest does not change smoothly.
+    const places = [-1.45, -0.4, 0.3, 0.1, 0.9, -1.6, 0.2, 0.6, -0.1, 1.3, -0.8, 0.7];
+    const grid = mode === "nearest" ? c.fed([2, 1, 3, 2], places) : betweenPixels(c, [2, 3, 2, 2], 4, aligned);
+    return c.emit("GridSample", [image, grid], {
+      mode: attr.string(mode),
+      padding_mode: attr.string(padding),
+      align_corners: attr.int(aligned),
+    });
+  },
 });
 
 export const resampleCases: readonly OpCase[] = [
@@ -59,19 +82,38 @@ export const resampleCases: readonly OpCase[] = [
     build: (c) =>
       c.emit("Resize", [c.float([2, 4, 3, 2]), null, null, c.int64([2, 4, 5, 3])], { mode: attr.string("linear") }),
   },
+  ...["zeros", "border", "reflection"].flatMap((padding) =>
+    ["linear", "nearest", "cubic"].flatMap((mode) => [0, 1].map((aligned) => sampled(mode, padding, aligned))),
+  ),
   {
     op: "GridSample",
-    name: "bilinear",
-    build: (c) =>
-      c.emit("GridSample", [c.float([1, 4, 3, 3]), c.fed([1, 2, 2, 2], [0, 0.3, -0.5, 0.2, 1, -1, 0.1, 0])]),
+    name: "a volume",
+    build: (c) => c.emit("GridSample", [c.float([1, 2, 3, 3, 3]), betweenPixels(c, [1, 2, 1, 2, 3], 3, 0)]),
   },
-  {
-    op: "RoiAlign",
-    name: "one region",
-    build: (c) =>
-      c.emit("RoiAlign", [c.float([1, 4, 5, 5]), c.fed([1, 4], [0, 0, 3, 4]), c.int64([0])], {
-        output_height: attr.int(2),
-        output_width: attr.int(2),
-      }),
-  },
+  ...["avg", "max"].flatMap((mode) =>
+    ["half_pixel", "output_half_pixel"].map((coordinates) => ({
+      op: "RoiAlign",
+      name: `${mode}, ${coordinates}`,
+      build: (c: CaseBuilder) =>
+        c.emit(
+          "RoiAlign",
+          [c.distinct([2, 4, 5, 5]), c.fed([3, 4], [0, 0, 6, 8, 2.2, 1, 9.6, 5.4, -3, 4, 30, 5]), c.int64([1, 0, 0])],
+          {
+            ...{ output_height: attr.int(2), output_width: attr.int(3), sampling_ratio: attr.int(2) },
+            ...{ mode: attr.string(mode), coordinate_transformation_mode: attr.string(coordinates) },
+            spatial_scale: attr.float(0.5),
+          },
+        ),
+    })),
+  ),
+  ...[0, 1].map(
+    (aligned): OpCase => ({
+      op: "AffineGrid",
+      name: aligned ? "a volume, corners aligned" : "a picture",
+      build: (c) =>
+        aligned
+          ? c.emit("AffineGrid", [c.float([2, 3, 4]), c.int64([2, 1, 2, 3, 2])], { align_corners: attr.int(1) })
+          : c.emit("AffineGrid", [c.float([2, 2, 3]), c.int64([2, 3, 3, 4])]),
+    }),
+  ),
 ];

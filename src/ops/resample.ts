@@ -1,10 +1,9 @@
-import type { Coupling } from "./coupling.js";
-import { none, withoutWeights } from "./define.js";
+import { type Coupling, opaque } from "./coupling.js";
+import { withoutWeights } from "./define.js";
 import { resizeGradient } from "./resize-gradient.js";
+import { affineGridExpansion, gridSampleExpansion, roiAlignExpansion } from "./sampling-expansion.js";
 
 // Operators that read images at other places than their grid.
-
-const noRule = (type: string) => none(`${type} has no gradient rule`);
 
 /** Axes that keep their size run along; sizes that are written down follow a cut. */
 const resizeCoupling: Coupling = {
@@ -43,6 +42,7 @@ const roiCoupling: Coupling = {
 
 export const resampleOps = [
   withoutWeights("Resize", resizeGradient, resizeCoupling),
-  withoutWeights("GridSample", noRule("GridSample"), sampleCoupling),
-  withoutWeights("RoiAlign", noRule("RoiAlign"), roiCoupling),
+  withoutWeights("GridSample", gridSampleExpansion, sampleCoupling),
+  withoutWeights("RoiAlign", roiAlignExpansion, roiCoupling),
+  withoutWeights("AffineGrid", affineGridExpansion, opaque("gives it with a fixed size")),
 ];

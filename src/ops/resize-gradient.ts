@@ -1,4 +1,3 @@
-import { EspalierError } from "../base/errors.js";
 import { fromFloat32, sizeOf, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import type { Node, Value } from "../graph/ir.js";
@@ -26,7 +25,7 @@ export const resizeGradient = rule((g) => {
   let grad = g.gradOf(0);
   for (const resized of resizedAxes(g)) {
     const { axis, from, to } = resized;
-    const matrix = weightsOf(g.node, resized);
+    const matrix = weightsOf(g, resized);
     const [outer, inner] = [sizeOf(dims.slice(0, axis)), sizeOf(dims.slice(axis + 1))];
     const product =
       inner === 1
@@ -53,8 +52,9 @@ function resizedAxes(g: GradientContext): Resized[] {
   const given = g.optional(2);
   const scales = given && g.dims(given)[0] > 0 ? constantOf(given) : null;
   const bySizes = g.optional(3) !== null;
-  if (!scales && !bySizes) throw refusal(g.node, "its scales are computed");
-  if (g.node.string("keep_aspect_ratio_policy", "stretch") !== "stretch") throw refusal(g.node, "it keeps proportions");
+  if (!scales && !bySizes) throw g.refusal("its scales are computed");
+  if (g.node.string("keep_aspect_ratio_policy", "stretch") !== "stretch")
+    throw g.refusal("there is no rule for keep_aspect_ratio_policy");
   const axes = g.node.ints("axes", [...from.keys()]).map((axis) => normalizeAxis(axis, from.length));
   return axes.flatMap((axis, i) => {
     const scale = scales ? toFloat32(scales)[i] : to[axis] / from[axis];
@@ -62,16 +62,9 @@ function resizedAxes(g: GradientContext): Resized[] {
   });
 }
 
-function refusal(node: Node, why: string): EspalierError {
-  return new EspalierError("unsupported", `no gradient passes here: ${why}, for which there is no rule`, {
-    who: node.label,
-    hint: "Freeze the layers before it, or train without it.",
-  });
-}
-
 /** Where an output position lies among those of the input (ONNX, Resize: coordinate_transformation_mode). */
-function positionOf(node: Node, { from, to, scale }: Resized): (x: number) => number {
-  const mode = node.string("coordinate_transformation_mode", "half_pixel");
+function positionOf(g: GradientContext, { from, to, scale }: Resized): (x: number) => number {
+  const mode = g.node.string("coordinate_transformation_mode", "half_pixel");
   const halfPixel = (x: number) => (x + 0.5) / scale - 0.5;
   switch (mode) {
     case "half_pixel":
@@ -85,7 +78,7 @@ function positionOf(node: Node, { from, to, scale }: Resized): (x: number) => nu
     case "asymmetric":
       return (x) => x / scale;
     default:
-      throw refusal(node, `it maps positions by ${mode}`);
+      throw g.refusal(`there is no rule for ${mode}`);
   }
 }
 
@@ -110,10 +103,11 @@ function filterOf(node: Node, mode: string): { weight(distance: number): number;
 }
 
 /** [to, from]: what each output position takes of each input position. */
-function weightsOf(node: Node, resized: Resized): Float32Array {
+function weightsOf(g: GradientContext, resized: Resized): Float32Array {
+  const { node } = g;
   const { from, to, scale } = resized;
   const mode = node.string("mode", "nearest");
-  const position = positionOf(node, resized);
+  const position = positionOf(g, resized);
   const matrix = new Float32Array(to * from);
   const inside = (i: number) => Math.min(from - 1, Math.max(0, i));
   if (mode === "nearest") {

@@ -14,7 +14,7 @@ import { opOf } from "../ops/registry.js";
  * @param parameters the values to differentiate by: initializers, graph inputs or intermediates.
  * @param trace dims of every value between them.
  * @returns the gradient of each parameter, of its dims; parameters without a path to a seed are absent.
- * Throws `unsupported` for an operator on the path without a gradient, naming it.
+ * Throws `unsupported` for an operator on the path without a gradient, naming it; `expandComposites` comes before.
  */
 export function emitGradients(
   graph: Graph,
@@ -85,11 +85,10 @@ function onPath(
 
 function gradientOf(node: Node) {
   const gradient = opOf(node)?.gradient ?? { kind: "none" as const, reason: "espalier does not know this operator" };
-  if (gradient.kind === "none") {
-    throw new EspalierError("unsupported", `no gradient passes here: ${gradient.reason}`, {
-      who: node.label,
-      hint: "Freeze the layers before it, or train without it.",
-    });
-  }
-  return gradient;
+  if (gradient.kind === "rule" || gradient.kind === "stop") return gradient;
+  const reason = gradient.kind === "none" ? gradient.reason : "it has to be expanded first";
+  throw new EspalierError("unsupported", `no gradient passes here: ${reason}`, {
+    who: node.label,
+    hint: "Freeze the layers before it, or train without it.",
+  });
 }

@@ -2,6 +2,7 @@ import { cloneModel } from "../graph/clone.js";
 import { removeGraphInput } from "../graph/edit.js";
 import type { Model } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
+import { expandComposites } from "../passes/expand-composites.js";
 import { fixInputDims } from "../passes/fix-inputs.js";
 import { foldConstants } from "../passes/fold-constants.js";
 import { inlineBranches } from "../passes/inline-branches.js";
@@ -30,7 +31,7 @@ export function prepareModel(original: Model): Model {
 
 /**
  * Fixes every shape of a prepared model to those of `example`: what is then known becomes constant, branches that are
- * never taken go.
+ * never taken go, operators that do what several others do are replaced by these.
  * @returns a trace of what is left.
  */
 export async function specializeModel(model: Model, example: Tensors, engine: Engine): Promise<Trace> {
@@ -42,6 +43,8 @@ export async function specializeModel(model: Model, example: Tensors, engine: En
     // The conditions inside a branch may become known only now that it is part of the graph.
     const inlined = inlineBranches(model);
     removeDead(model);
-    if (inlined === 0) return trace;
+    if (inlined > 0) continue;
+    if (expandComposites(model, trace) === 0) return trace;
+    removeDead(model);
   }
 }

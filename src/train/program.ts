@@ -221,7 +221,7 @@ function emitHits(b: Builder, output: Value, labels: Value): Value {
 }
 
 /** How many examples a batch holds. */
-function batchOf(inputs: readonly Value[], example: Tensors): number {
+export function batchOf(inputs: readonly Value[], example: Tensors): number {
   for (const [i, axis] of exampleAxes(inputs).entries()) {
     if (axis !== null) return example[inputs[i].name].dims[axis];
   }

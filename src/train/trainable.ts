@@ -52,7 +52,7 @@ const unknown: Gradient = { kind: "none", reason: "espalier does not know this o
 function pass(node: Node, arriving: Reach): Reach {
   const gradient = opOf(node)?.gradient ?? unknown;
   if (gradient.kind === "stop") return { node, reason: stopReason };
-  if (arriving !== "reached" || gradient.kind === "rule") return arriving;
+  if (arriving !== "reached" || gradient.kind !== "none") return arriving;
   return { node, reason: gradient.reason };
 }
 

@@ -9,7 +9,8 @@ import { buildCase, type OpCase } from "../../src/ops/op.cases.js";
 import { allOps } from "../../src/ops/registry.js";
 import { nodeEngine } from "../../src/run/node.js";
 import { traceModel } from "../../src/run/trace.js";
-import { attention, groupQueryAttention, multiHeadAttention } from "./attention-references.js";
+import { attention, groupQueryAttention, multiHeadAttention, standardAttention } from "./attention-references.js";
+import { deformConv } from "./deformed-conv-reference.js";
 import { einsum } from "./einsum-reference.js";
 import { Counter, Grid, indices, type Reference } from "./grid.js";
 import { quantizedReferences } from "./quantized-references.js";
@@ -18,8 +19,9 @@ import { quantizedReferences } from "./quantized-references.js";
 // That the loops are the operator is checked too: their result is onnxruntime's.
 const seed = 30;
 
-const relu = (node: Node, results: readonly number[]) =>
-  results.map((x) => (node.string("activation", "") === "Relu" ? Math.max(0, x) : x));
+const activations: Record<string, (x: number) => number> = { Relu: (x) => Math.max(0, x), Tanh: Math.tanh };
+const activated = (node: Node, results: readonly number[]) =>
+  results.map(activations[node.string("activation", "")] ?? ((x) => x));
 
 const references: Record<string, Reference> = {
   Conv(node, [x, w, bias], dims, count) {
@@ -131,15 +133,17 @@ const references: Record<string, Reference> = {
 };
 
 const fusedReferences: Record<string, Reference> = {
+  DeformConv: deformConv,
+  Attention: (node, _, _dims, count, slots) => standardAttention(node, slots, count),
   Einsum: (node, inputs, _, count) => einsum(node, inputs, count),
   "com.microsoft.Attention": (node, _, _dims, count, slots) => attention(node, slots, count),
   "com.microsoft.MultiHeadAttention": (node, _, _dims, count, slots) => multiHeadAttention(node, slots, count),
   "com.microsoft.GroupQueryAttention": (node, _, _dims, count, slots) => groupQueryAttention(node, slots, count),
   "com.microsoft.FusedGemm": (node, inputs, dims, count, slots) =>
-    relu(node, references.Gemm(node, inputs, dims, count, slots)),
+    activated(node, references.Gemm(node, inputs, dims, count, slots)),
   "com.microsoft.FusedConv"(node, inputs, dims, count, slots) {
     const residual = toFloat32(inputs[3]);
-    return relu(
+    return activated(
       node,
       references.Conv(node, inputs.slice(0, 3), dims, count, slots).map((x, i) => x + residual[i]),
     );

@@ -6,7 +6,7 @@ import { setType } from "../../graph/edit.js";
 import type { Graph, Model, Node, Value } from "../../graph/ir.js";
 import { allGraphs, capturesOf } from "../../graph/walk.js";
 import { modelBytes } from "../../onnx/write.js";
-import { type Border, bordersOf } from "../../ops/control.js";
+import { type Border, bordersOf } from "../../ops/borders.js";
 import { exampleInputs } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
 import { takeSlices } from "./cut.js";

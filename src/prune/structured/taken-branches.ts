@@ -6,7 +6,7 @@ import { setGraphOutputs, setInput, setType } from "../../graph/edit.js";
 import type { Model, Node, Value } from "../../graph/ir.js";
 import { allNodes } from "../../graph/walk.js";
 import { modelBytes } from "../../onnx/write.js";
-import { choiceOf } from "../../ops/control.js";
+import { choiceOf } from "../../ops/borders.js";
 import { inlineBranches } from "../../passes/inline-branches.js";
 import { removeDead } from "../../passes/remove-dead.js";
 import type { Engine, Tensors } from "../../run/session.js";

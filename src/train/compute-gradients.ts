@@ -1,0 +1,134 @@
+import { EspalierError, quoted } from "../base/errors.js";
+import { sizeOf, type Tensor, toFloat32 } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
+import { Builder } from "../graph/builder.js";
+import { constantOf } from "../graph/constant.js";
+import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
+import type { Graph, Model, Value } from "../graph/ir.js";
+import type { Trace } from "../graph/trace.js";
+import { ancestors } from "../graph/walk.js";
+import { modelBytes } from "../onnx/write.js";
+import { emitGradients } from "../passes/autodiff.js";
+import { removeDead } from "../passes/remove-dead.js";
+import type { Engine, Tensors } from "../run/session.js";
+import { traceModel } from "../run/trace.js";
+import { inputNames } from "./input-names.js";
+import { learnableConstants } from "./learnable.js";
+import { emitLoss, outputFor } from "./loss-graph.js";
+import type { Loss, TargetKind } from "./losses.js";
+import { prepareModel, specializeModel } from "./prepare.js";
+import { batchOf } from "./program.js";
+
+export interface GradientOptions {
+  engine: Engine;
+  threads?: number;
+  /** One batch of every input, by name. */
+  inputs: Tensors;
+  /**
+   * What is differentiated. `mean-square` is the mean of the squares of all elements of all outputs, which needs no
+   * targets and serves to compare gradients with those of another implementation.
+   */
+  loss: Loss | "mean-square";
+  /** What the loss compares with: class numbers [N], values or a teacher's scores of the output's dims. */
+  targets?: Partial<Record<TargetKind, Tensor>>;
+  /** Names of float32 constants of the model. Default: all that training would change. */
+  parameters?: readonly string[];
+}
+
+export interface Gradients {
+  loss: number;
+  /** By the name of the constant, of its dims. */
+  gradients: Tensors;
+}
+
+/**
+ * The gradient of a loss with respect to constants of a model, for one batch. BatchNormalization keeps its statistics, as
+ * it does when the model runs. The model stays as it is.
+ * Throws `bad-usage` for names that are no float32 constants or from which no path leads to the loss, `unsupported` for
+ * operators on the way that no gradient passes, `bad-data` when loss, outputs and targets do not fit.
+ */
+export async function computeGradients(model: Model, options: GradientOptions): Promise<Gradients> {
+  const { engine, threads, inputs, targets = {} } = options;
+  const prepared = prepareModel(model);
+  const { graph } = prepared;
+  const known: ReadonlySet<Value> = new Set(graph.initializers());
+  const wanted = options.parameters?.map((name) => parameterNamed(graph, name));
+  const forward = await specializeModel(prepared, inputs, engine);
+  const b = new Builder(graph, "gradients/");
+  const { value: loss, feeds } = emitChosen(b, options, forward);
+  for (const [kind, target] of Object.entries(targets)) {
+    const name = inputNames.target(kind as TargetKind);
+    if (name in feeds) feeds[name] = fitting(target, feeds[name], kind);
+  }
+  const behind = ancestors([loss]);
+  const parameters = wanted ?? learnableConstants(graph).filter((value) => known.has(value) && behind.has(value));
+  const trace = await traceModel(prepared, { ...inputs, ...feeds }, engine);
+  const found = emitGradients(graph, new Map([[loss, b.scalar(1)]]), parameters, trace);
+  const lost = parameters.find((value) => !found.has(value));
+  if (lost && wanted) {
+    throw new EspalierError("bad-usage", "no path leads from it to the loss", { who: `tensor ${quoted(lost.name)}` });
+  }
+  setGraphOutputs(graph, []);
+  const publish = (value: Value, dims: readonly number[]) => {
+    const output = b.emit("Identity", [value]);
+    setType(output, { dtype: "float", dims });
+    addGraphOutput(graph, output);
+    return output.name;
+  };
+  const lossName = publish(loss, []);
+  const names = [...found].map(([parameter, gradient]) => [parameter.name, publish(gradient, trace.dims(parameter))]);
+  removeDead(prepared);
+  const session = await engine.load(modelBytes(prepared), { threads });
+  try {
+    const needed = new Set(graph.requiredInputs.map(({ name }) => name));
+    const all = Object.entries({ ...inputs, ...feeds }).filter(([name]) => needed.has(name));
+    const results = await session.run(Object.fromEntries(all));
+    return {
+      loss: toFloat32(results[lossName])[0],
+      gradients: Object.fromEntries(names.map(([name, output]) => [name, results[output]])),
+    };
+  } finally {
+    await session.release();
+  }
+}
+
+/** The loss, and examples of its targets. */
+function emitChosen(
+  b: Builder,
+  { loss, inputs, targets = {} }: GradientOptions,
+  trace: Trace,
+): { value: Value; feeds: Record<string, Tensor> } {
+  const { graph } = b;
+  if (loss === "mean-square") return { value: meanOfSquares(b, trace), feeds: {} };
+  const batchSize = batchOf(graph.requiredInputs, inputs);
+  const { output, dims } = outputFor(loss, graph, trace, batchSize);
+  const missing = loss.targets.find((kind) => !targets[kind]);
+  if (missing) {
+    throw new EspalierError("bad-usage", `it compares with targets of the kind ${quoted(missing)}, none are given`, {
+      who: loss.name,
+    });
+  }
+  return emitLoss(b, loss, output, dims, batchSize);
+}
+
+function meanOfSquares(b: Builder, trace: Trace): Value {
+  const outputs = b.graph.outputs.filter((output) => trace.dtype(output) === "float");
+  const count = outputs.reduce((sum, output) => sum + sizeOf(trace.dims(output)), 0);
+  if (count === 0) throw new EspalierError("unsupported", "the model gives no float32 numbers to differentiate");
+  const sums = outputs.map((output) => b.emit("ReduceSumSquare", [output], { keepdims: attr.int(0) }));
+  return b.emit("Mul", [sums.length === 1 ? sums[0] : b.emit("Sum", sums), b.scalar(1 / count)]);
+}
+
+function parameterNamed(graph: Graph, name: string): Value {
+  const value = graph.find(name);
+  const tensor = constantOf(value ?? null);
+  const what = tensor ? `its elements are ${tensor.dtype}` : "the model has no constant of this name";
+  if (value && tensor?.dtype === "float") return value;
+  throw new EspalierError("bad-usage", `there is no gradient: ${what}`, { who: `tensor ${quoted(name)}` });
+}
+
+function fitting(target: Tensor, example: Tensor, kind: string): Tensor {
+  if (target.dtype === example.dtype && String(target.dims) === String(example.dims)) return target;
+  const [got, needed] = [target, example].map(({ dtype, dims }) => `${dtype} [${dims}]`);
+  throw new EspalierError("bad-data", `targets of the kind ${quoted(kind)} are ${got}, the loss needs ${needed}`);
+}
