@@ -52,17 +52,23 @@ export function renderGroups(
     formatShort(macs),
   ]);
   const reasons = frozen.map(({ reason, axes }) => [
-    reason,
-    formatCount(axes.length),
     some(axes.map(({ name, axis }) => `${name} axis ${axis}`)),
+    formatCount(axes.length),
+    reason,
   ]);
+  // The reason comes last and in full: it is what one reads this for, and where lines are wrapped nothing else moves.
+  const reasonColumns = [
+    { title: "axes of" },
+    { title: "there are", align: "right" as const },
+    { title: "reason", widest: 200 },
+  ];
   return [
     strong("What can be cut"),
     renderTable(columns, rows, { strong }),
     `MACs: ${describeRun({ inputs })}`,
     "",
     strong("What cannot, and why"),
-    renderTable([{ title: "reason" }, { title: "axes", align: "right" }, { title: "of" }], reasons, { strong }),
+    renderTable(reasonColumns, reasons, { strong }),
     ...(layers.length === 0
       ? []
       : ["", strong("Layers that can be bypassed"), renderTable(layerColumns, layerRows, { strong })]),

@@ -9,6 +9,7 @@ import type { DepthKind } from "../prune/structured/depth/find-layers.js";
 import { type PrunedLayers, pruneLayers } from "../prune/structured/depth/prune-layers.js";
 import { nodeEngine } from "../run/node.js";
 import { renderComparison } from "./comparison.js";
+import { proofFact } from "./cut-facts.js";
 import { readPruneData } from "./prune-data.js";
 import {
   checkpointsFor,
@@ -77,8 +78,7 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
   const layers = layersOf(result);
   if (layers.every(({ removed }) => !removed)) terminal.note("nothing was taken out: the options leave every layer");
   if (report !== undefined) {
-    const removed = layers.map(({ name, removed }) => ({ name, removed }));
-    writeFileAtomic(report, [Buffer.from(`${JSON.stringify({ layers: removed })}\n`)], { force });
+    writeFileAtomic(report, [Buffer.from(`${JSON.stringify({ layers: reportOf(result) })}\n`)], { force });
   }
   if (out === null) {
     terminal.result({ model: path, layers }, () => renderLayers(result, terminal));
@@ -89,7 +89,13 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
   const { rounds: records, missed, proof } = result;
   const facts = { before, after, layers, differences: proof.differences, rounds: records, saved };
   terminal.result({ ...facts, missed: missed?.code ?? null }, () =>
-    [renderLayers(result, terminal), "", renderComparison(before, after, terminal), "", renderSaved(saved)].join("\n"),
+    [
+      renderLayers(result, terminal),
+      "",
+      renderComparison(before, after, terminal),
+      "",
+      renderSaved(saved, { more: [proofFact(proof)] }),
+    ].join("\n"),
   );
   if (checkpoints !== undefined) removeCheckpoints(checkpoints);
   if (missed) throw missedIn(out, missed);
@@ -97,6 +103,14 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
 
 const layersOf = ({ layers }: PrunedLayers) =>
   layers.map(({ layer: { name, parameters, macs }, score, removed }) => ({ name, parameters, macs, score, removed }));
+
+/** What each sum gave, by the value that took its place: enough to repeat the cut. */
+const reportOf = ({ layers }: PrunedLayers) =>
+  layers.map(({ layer: { name, bypasses }, removed }) => ({
+    name,
+    removed,
+    bypasses: Object.fromEntries(bypasses.map(({ output, skip }) => [output.name, skip.name])),
+  }));
 
 function renderLayers(result: PrunedLayers, terminal: Terminal): string {
   const rows = layersOf(result).map(({ name, parameters, macs, score, removed }) => [

@@ -8,10 +8,13 @@ import type { Group, GroupSet } from "../prune/structured/groups.js";
 import { sizeOfGroup } from "../prune/structured/members.js";
 import { pruneStructured, type StructuredResult } from "../prune/structured/prune-structured.js";
 import type { RefittedLayer } from "../prune/structured/refit/refit.js";
+import { type Remaining, remaining } from "../prune/structured/remaining.js";
+import { usualTrace } from "../prune/structured/usual-trace.js";
 import { exampleInputs, type Shapes } from "../run/example.js";
 import { nodeEngine } from "../run/node.js";
 import type { Tensors } from "../run/session.js";
 import { renderComparison } from "./comparison.js";
+import { leftLine, proofFact, refitFacts, shareLeft } from "./cut-facts.js";
 import { readPruneData } from "./prune-data.js";
 import {
   checkpointsFor,
@@ -77,7 +80,10 @@ export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRu
   const cut = reportCut(result.grouping, result.removed);
   if (report !== undefined) writeFileAtomic(report, [Buffer.from(`${JSON.stringify(cut)}\n`)], { force });
   if (out === null) {
-    terminal.result({ model: path, sets: setsOf(result), ...cut }, () => renderSets(result, terminal));
+    const left = await leftOf(result, shapes);
+    terminal.result({ model: path, sets: setsOf(result), left, ...cut }, () =>
+      [renderSets(result, terminal), "", leftLine(left)].join("\n"),
+    );
     return;
   }
   const runs = dimsOf(result.grouping.trace.firstFeeds);
@@ -86,10 +92,20 @@ export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRu
   const { rounds, missed, proof } = result;
   const facts = { before, after, sets: setsOf(result), differences: proof.differences, rounds, refits, saved };
   terminal.result({ ...facts, missed: missed?.code ?? null }, () =>
-    [renderComparison(before, after, terminal), "", renderSaved(saved)].join("\n"),
+    [
+      renderComparison(before, after, terminal),
+      "",
+      renderSaved(saved, { more: [proofFact(proof), ...refitFacts(refits)] }),
+    ].join("\n"),
   );
   if (checkpoints !== undefined) removeCheckpoints(checkpoints);
   if (missed) throw missedIn(out, missed);
+}
+
+/** Counted on the graph, by the run that the network is measured with: nothing is cut for it. */
+async function leftOf({ grouping, removed }: StructuredResult, shapes?: Shapes): Promise<Remaining> {
+  const trace = await usualTrace(grouping, nodeEngine, shapes);
+  return shareLeft(remaining(grouping, new Set(), trace), remaining(grouping, removed, trace));
 }
 
 const dimsOf = (feeds: Tensors): Shapes =>

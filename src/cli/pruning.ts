@@ -139,8 +139,17 @@ export function goalFor(options: GoalOptions): Goal | null {
   return goals[0] ?? null;
 }
 
+/** What judges whole units or layers. */
+const judgeOthers = [...structuredCriteria, ...layerCriteria];
+
 export function selectionFor(options: { criterion?: string; scope?: string; pattern: string }): Selection {
   const { criterion = "magnitude", scope = "global" } = options;
+  if (!allCriteria.some(({ name }) => name === criterion) && judgeOthers.some(({ name }) => name === criterion)) {
+    throw new EspalierError("bad-usage", `'${criterion}' does not judge single weights`, {
+      who: "--criterion",
+      hint: `Give --granularity as well, or choose among ${allCriteria.map(({ name }) => name).join(", ")}.`,
+    });
+  }
   return {
     criterion: findNamed("criterion", allCriteria, criterion),
     scope: findNamed("scope", allScopes, scope),

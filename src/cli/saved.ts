@@ -3,8 +3,14 @@ import type { SavedModel } from "../pack/save.js";
 import type { Sizes } from "../pack/sizes.js";
 import { renderFacts } from "./table.js";
 
-/** What was written, how large it is where nothing else says so, and which runtimes were seen to run it. */
-export function renderSaved({ path, checked, unchecked }: SavedModel, sizes?: Sizes): string {
+/**
+ * What was written, how large it is where nothing else says so, and which runtimes were seen to run it.
+ * @param more what else there is to say
+ */
+export function renderSaved(
+  { path, checked, unchecked }: SavedModel,
+  { sizes, more = [] }: { sizes?: Sizes; more?: readonly [string, string][] } = {},
+): string {
   const facts: [string, string][] = [["written", path]];
   if (sizes) {
     facts.push(["parameters", `${formatCount(sizes.parameters)}, not zero ${formatCount(sizes.nonzeros)}`]);
@@ -12,5 +18,5 @@ export function renderSaved({ path, checked, unchecked }: SavedModel, sizes?: Si
   }
   if (checked.length > 0) facts.push(["seen to run in", checked.join(", ")]);
   for (const { engine, reason } of unchecked) facts.push([`not run in ${engine}`, reason]);
-  return renderFacts(facts);
+  return renderFacts([...facts, ...more]);
 }

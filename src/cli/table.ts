@@ -4,6 +4,8 @@ export interface Column {
   title: string;
   /** Numbers stand right. Default left. */
   align?: "left" | "right";
+  /** Longer cells lose their middle. Default 48. */
+  widest?: number;
 }
 
 /** Names out of a file may be of any length; a table stays readable. */
@@ -18,7 +20,7 @@ export function renderTable(
   rows: readonly (readonly string[])[],
   { totals = 0, strong = (text: string) => text } = {},
 ): string {
-  const cells = rows.map((row) => row.map((cell) => printable(cell, widestCell)));
+  const cells = rows.map((row) => row.map((cell, i) => printable(cell, columns[i].widest ?? widestCell)));
   const widths = columns.map(({ title }, i) => Math.max(title.length, ...cells.map((row) => widthOf(row[i] ?? ""))));
   const line = (row: readonly string[]) =>
     row

@@ -93,6 +93,11 @@ function limit(text: string): Limit {
   const [, number, unit = ""] = /^\s*(\d+(?:\.\d+)?)\s*([kmg%]?)\s*$/i.exec(text) ?? [];
   const value = Number(number);
   if (value > 0 && unit === "%" && value <= 100) return { share: value / 100 };
+  if (value > 0 && value < 1 && unit === "") {
+    throw new InvalidArgumentError(
+      `Less than one cannot be left. For a share give ${Number((value * 100).toPrecision(12))}%.`,
+    );
+  }
   if (value > 0 && unit !== "%") return { count: value * factors[unit.toLowerCase()] };
   throw new InvalidArgumentError("Expected a number such as 300M, 1.2G or 50%.");
 }
@@ -158,12 +163,14 @@ export function selectionOf(options: UnitOptions) {
       hint: `For --granularity ${granularity} there are ${Object.keys(scopes).join(", ")}.`,
     });
   }
+  // First, since the first pattern that fits counts, and last, for the same pattern given a share as well.
+  const ignored = Object.fromEntries(ignore.map((pattern) => [pattern, 0]));
   return {
     criterion: chosen,
     reduction: options.reduction,
     normalization: options.normalization,
     scope: shared,
-    sparsities: { ...Object.fromEntries(ignore.map((pattern) => [pattern, 0])), ...layerSparsity },
+    sparsities: { ...ignored, ...layerSparsity, ...ignored },
     maxSparsity: maxRatio,
     units: unitsOf[granularity],
     roundTo,

@@ -140,7 +140,10 @@ export class CouplingContext {
     const count = (axes: readonly Axis[]) => axes.reduce((size, axis) => size * axis.size, 1);
     if (count(left) !== count(right)) {
       const [a, b] = [left, right].map((axes) => axes.map((axis) => axis.size).join("x"));
-      throw new EspalierError("bad-model", `${a} elements should be as many as ${b}`, { who: this.node.label });
+      throw new EspalierError("bad-model", `${a} elements should be as many as ${b}`, {
+        who: this.node.label,
+        hint: "The file may be exported for inputs of certain dims: give them, in the command line by --shape.",
+      });
     }
     this.links.push({ kind: "product", left, right });
   }

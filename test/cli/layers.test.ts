@@ -63,8 +63,8 @@ describe("prune --granularity layer and block", () => {
     expect(Object.values<number>(differences)).toEqual([0]);
     expect(JSON.parse(readFileSync(report, "utf8"))).toEqual({
       layers: [
-        { name: "a.feed", removed: false },
-        { name: "b.feed", removed: true },
+        { name: "a.feed", removed: false, bypasses: { "a.mix": expect.any(String), "a.feed": "a.mix" } },
+        { name: "b.feed", removed: true, bypasses: { "b.mix": "a.feed", "b.feed": "b.mix" } },
       ],
     });
     expect(readModel(out).graph.find("b.mlp.up")).toBeUndefined();

@@ -159,7 +159,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const { classNames } = data;
       const facts = { model: out, data: data.name, classNames, history, diverged: diverged?.what ?? null };
       terminal.result({ ...facts, ...evaluation, ...sizes, ...saved }, () =>
-        [renderEvaluation(evaluation, data, terminal), "", renderSaved(saved, sizes)].join("\n"),
+        [renderEvaluation(evaluation, data, terminal), "", renderSaved(saved, { sizes })].join("\n"),
       );
       if (diverged) {
         throw new EspalierError("diverged", diverged.what, {

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { Net } from "../../../test/support/cut-model.js";
 import type { Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
-import { type AllocationOptions, allocate } from "./allocate.js";
+import { type AllocationOptions, allocate, whatStays } from "./allocate.js";
 import { buildGroups } from "./build-groups.js";
 import type { Group, Grouping } from "./groups.js";
 
@@ -102,6 +102,21 @@ describe("allocation", () => {
     expect(await counts({ sparsity: 0.5, sparsities: { "b*": 0.25 }, roundTo: 1 })).toEqual({ a: 16, b: 5, c: 3 });
     await expect(counts({ sparsity: 0.5, sparsities: { z: 0.2 } })).rejects.toThrow(
       /no weight that can be cut is called 'z'/,
+    );
+  });
+
+  it("says what stays whatever is asked for", () => {
+    expect(whatStays({})).toMatch(/^Layers are rounded to multiples of 8, of which one stays;/);
+    expect(whatStays({ roundTo: 1 })).toMatch(/^One unit of each layer stays;/);
+    expect(whatStays({ maxSparsity: 0.3 })).toMatch(/^No layer loses more than a share of 0.3;/);
+  });
+
+  it("says of layers of one unit why nothing can go", async () => {
+    const net = new Net(72);
+    const model = net.output(net.linear(net.b.emit("Relu", [net.linear(net.input(["n", 1]), "a", 1, 1)]), "b", 1, 1));
+    const grouping = await buildGroups(model, { engine: nodeEngine });
+    expect(() => allocate(grouping, new Map(), { sparsity: 0.5 })).toThrow(
+      "nothing in the model can be cut. None of its layers has more than one unit.",
     );
   });
 

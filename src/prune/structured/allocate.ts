@@ -1,6 +1,6 @@
 import { EspalierError, quoted } from "../../base/errors.js";
 import { globMatcher } from "../../base/glob.js";
-import { constantOf } from "../../graph/constant.js";
+import { constantOf, constants } from "../../graph/constant.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import { assertSparsity } from "../sparsity.js";
 import { type Group, type Grouping, type GroupSet, wishes } from "./groups.js";
@@ -107,6 +107,17 @@ export function allocate(
   return { removed, undone, unjudged: chosen.filter((set) => !sets.includes(set) && goneOf(set) === 0) };
 }
 
+/** What stays whatever is asked for, for who asks for more. */
+export function whatStays({ roundTo = 8, maxSparsity = 1 }: Omit<AllocationOptions, "sparsity">): string {
+  const least =
+    maxSparsity < 1
+      ? `No layer loses more than a share of ${maxSparsity}`
+      : roundTo > 1
+        ? `Layers are rounded to multiples of ${roundTo}, of which one stays`
+        : "One unit of each layer stays";
+  return `${least}; layers with a share of their own keep to it, and not all can be cut: see \`espalier inspect --groups\`.`;
+}
+
 /** The sets that may lose groups: of the kinds that may go, and neither frozen nor given a share of 0. */
 export function openSets(grouping: Grouping, options: Omit<AllocationOptions, "sparsity">): GroupSet[] {
   const own = sharesOf(grouping, options);
@@ -194,6 +205,8 @@ function nothingToCut(grouping: Grouping, { units, frozen: keepsValues }: Alloca
       ? `It has ${present.join(", ")}. \`espalier inspect --groups${option}\` says why there is nothing else.`
       : reasons.length > 0
         ? `The reasons: ${reasons.join("; ")}.`
-        : "It holds no weights.";
+        : [...constants(grouping.model.graph)].some(({ tensor }) => tensor.dims.length > 1)
+          ? "None of its layers has more than one unit."
+          : "It holds no weights.";
   return new EspalierError("unsupported", what, { hint });
 }

@@ -1,5 +1,5 @@
 import { constants } from "../../graph/constant.js";
-import { bodiesOf, type Graph } from "../../graph/ir.js";
+import { bodiesOf, type Graph, type Node } from "../../graph/ir.js";
 import type { Group, Grouping } from "./groups.js";
 
 /** What stayed of one axis of a weight. */
@@ -19,6 +19,11 @@ export interface CutReport {
    * copies in the cut file, under which `tensors` lists them.
    */
   copies: Readonly<Record<string, string>>;
+  /**
+   * Of such a vector, and of each of its copies, the nodes that read it, by what they give first: {"b": ["y"]} says that
+   * the node that computes y reads b with what `tensors` says of b, and other nodes that read b do not.
+   */
+  readers: Readonly<Record<string, readonly string[]>>;
   /** Of weights in bodies the nodes and attributes around them, as in `If_0.else_branch`; other bodies may use the name. */
   bodies: Readonly<Record<string, string>>;
 }
@@ -26,6 +31,8 @@ export interface CutReport {
 export function reportCut(grouping: Grouping, removed: ReadonlySet<Group>): CutReport {
   const tensors: Record<string, AxisReport[]> = {};
   const bodies: Record<string, string> = {};
+  const readers: Record<string, string[]> = {};
+  const shared = new Set([...grouping.copies].flat());
   for (const { value, tensor } of constants(grouping.model.graph)) {
     const axes = grouping
       .keeps(value, removed)
@@ -33,9 +40,14 @@ export function reportCut(grouping: Grouping, removed: ReadonlySet<Group>): CutR
     if (axes.length === 0) continue;
     tensors[value.name] = axes;
     if (value.graph.owner) bodies[value.name] = pathOf(value.graph);
+    if (shared.has(value.name)) readers[value.name] = [...value.uses].map(firstOutputOf);
   }
   const copies = [...grouping.copies].filter(([copy]) => copy in tensors);
-  return { tensors, copies: Object.fromEntries(copies), bodies };
+  return { tensors, copies: Object.fromEntries(copies), readers, bodies };
+}
+
+function firstOutputOf({ outputs }: Node): string {
+  return outputs.find((output) => output !== null)?.name ?? "";
 }
 
 /** Where a body lies: `If_0.else_branch`, `Loop_1.body.If_0.then_branch`. A node without a name goes by what it gives. */
@@ -44,7 +56,7 @@ function pathOf(body: Graph): string {
   for (let graph: Graph = body; graph.owner; graph = graph.owner.graph) {
     const { owner } = graph;
     const holder = [...owner.attributes].find(([, attribute]) => bodiesOf(attribute).includes(graph));
-    parts.unshift(owner.name || (owner.outputs.find((output) => output !== null)?.name ?? ""), holder?.[0] ?? "");
+    parts.unshift(owner.name || firstOutputOf(owner), holder?.[0] ?? "");
   }
   return parts.join(".");
 }

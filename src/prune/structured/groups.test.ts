@@ -36,6 +36,16 @@ describe("groups", () => {
     expect(reasonOf(grouping, "b", 0)).toMatch(/is an output of the model/);
   });
 
+  it("says how to give dims to a file that was exported for some", async () => {
+    const net = new Net(seed);
+    const shape = net.b.ints([14, 4]);
+    const model = net.output(net.b.emit("Reshape", [net.linear(net.input(["batch", "steps", 8]), "a", 8, 4), shape]));
+    await expect(buildGroups(model, { engine: nodeEngine })).rejects.toThrow(
+      /exported for inputs of certain dims.*--shape/,
+    );
+    await buildGroups(model, { engine: nodeEngine, shapes: { input: [2, 7, 8] } });
+  });
+
   it("of a residual chain: all branches lose the same channels", async () => {
     const net = new Net(seed);
     let x = net.conv(net.input(image), "stem", 3, 6);

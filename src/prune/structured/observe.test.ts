@@ -138,6 +138,16 @@ describe("what units give on data", () => {
     }
   });
 
+  it("takes batches as large as the data where these are fewer than a batch", async () => {
+    const grouping = await buildGroups(network().model, { engine: nodeEngine });
+    const set = setNamed(grouping, "hidden");
+    const [few, given] = await Promise.all(
+      [undefined, size].map((batchSize) => observe(grouping, new Set(), ["mean", "taylor"], { ...options, batchSize })),
+    );
+    const mean = (of: Activities) => [...activitiesOf(of, set)[0].statistic("mean")];
+    expect(mean(few)).toEqual(mean(given));
+  });
+
   it("need labels for gradients, and examples that fit", async () => {
     const grouping = await buildGroups(network().model, { engine: nodeEngine });
     const unlabelled = { ...options, data: { ...data, labelKind: null } };

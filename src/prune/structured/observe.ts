@@ -6,6 +6,7 @@ import type { Batch, Dataset } from "../../data/dataset.js";
 import { attr } from "../../graph/attribute.js";
 import { Builder } from "../../graph/builder.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../../graph/edit.js";
+import { fixedBatch } from "../../graph/example-axes.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { modelBytes } from "../../onnx/write.js";
 import { readersOf } from "../../ops/constant-view.js";
@@ -45,7 +46,8 @@ export async function observe(
   { engine, threads, data, batchSize, batchCount, seed, signal }: StatisticsOptions,
 ): Promise<Activities> {
   checkInputs(grouping.model.graph.requiredInputs, data);
-  const size = batchSizeOf(grouping.model, data, batchSize);
+  const usual = fixedBatch(grouping.model.graph.requiredInputs) ?? Math.min(64, data.size);
+  const size = batchSizeOf(grouping.model, data, batchSize ?? usual);
   const most = batchCount ?? Math.ceil(6400 / size);
   const order = { batchSize: size, seed, shuffle: true, dropLast: true };
   const { model, gates: all } = gatedModel(grouping, removed, { everywhere: true });

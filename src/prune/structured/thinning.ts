@@ -12,7 +12,7 @@ import type { Schedule } from "../schedules/schedule.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
 import type { Teacher } from "../teacher.js";
 import type { PhaseEpoch } from "../work.js";
-import { type Allocation, type AllocationOptions, allocate, openSets } from "./allocate.js";
+import { type Allocation, type AllocationOptions, allocate, openSets, whatStays } from "./allocate.js";
 import { looksAtData } from "./criteria/criterion.js";
 import { cut, takeSlices } from "./cut.js";
 import { gatedModel } from "./gates.js";
@@ -157,8 +157,7 @@ export class Thinning {
       allocate(this.grouping, scores, { ...this.#options, sparsity }, this.#removed);
     if ("share" in target) return allocated(at);
     const removedAt = (step: number) => allocated(step / steps).removed;
-    const hint = "One unit of each layer stays, and what cannot be cut: see `espalier inspect --groups`.";
-    return allocated(fewestFor(target, at, { most: steps - 1, removedAt, hint }) / steps);
+    return allocated(fewestFor(target, at, { most: steps - 1, removedAt, hint: whatStays(this.#options) }) / steps);
   }
 
   async #score(): Promise<Map<Group, number>> {
