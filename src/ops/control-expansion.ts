@@ -22,7 +22,8 @@ export const branchExpansion = expansion((c) => {
   const [first, second] = ["then_branch", "else_branch"].map((name) => {
     const branch = c.node.attribute(name, "graph");
     if (!branch) throw new EspalierError("bad-model", `it lacks its ${name}`, { who: c.node.label });
-    return c.writeOut(branch, new Map());
+    const values = c.writeOut(branch, new Map());
+    return branch.outputs.map((value) => values.get(value) ?? value);
   });
   return c.node.outputs.map((output, i) => {
     if (!output) return null;
@@ -66,9 +67,8 @@ function unroll(
 ): (Value | null)[] {
   if (steps > mostSteps) throw c.refusal(`its ${steps} steps would be written out one after the other`);
   // All steps share the constants of the body.
-  const shared = [...body.values.values()].flatMap((value): [Value, Value][] =>
-    value.initializer ? [[value, c.constant(value.initializer)]] : [],
-  );
+  const constants = [...body.values.values()].filter((value) => value.initializer);
+  let shared: (readonly [Value, Value])[] = [];
   const reversed = (name: string, index: number) => (c.node.ints(name, [])[index] ?? 0) === 1;
   const read: (readonly [Value, readonly Value[]])[] = [];
   const state = new Map<Value, Value>();
@@ -90,8 +90,9 @@ function unroll(
       ...given(step),
       ...read.map(([inner, each]) => [inner, each[step]] as const),
     ]);
-    const results = c.writeOut(body, now);
-    const resultOf = (inner: Value) => results[body.outputs.indexOf(inner)];
+    const values = c.writeOut(body, now);
+    const resultOf = (inner: Value) => values.get(inner) ?? inner;
+    shared = constants.map((value) => [value, resultOf(value)]);
     for (const [before, after] of carried) state.set(before, resultOf(after));
     for (const { crossing, each } of collected) each.push(resultOf(crossing.inner));
   }

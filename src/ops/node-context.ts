@@ -96,16 +96,16 @@ export class NodeContext {
   /**
    * Writes the nodes of a body into the graph around it.
    * @param given what stands for its inputs, and for constants that it shall share
-   * @returns what stands for its outputs: values of the graph, some perhaps of `given` or from around the body
+   * @returns what stands for each value of the body. Values keep their names as far as the graph has none of this name.
    */
-  writeOut(body: Graph, given: ReadonlyMap<Value, Value>): Value[] {
+  writeOut(body: Graph, given: ReadonlyMap<Value, Value>): ReadonlyMap<Value, Value> {
     const { graph } = this.node;
     const values = new Map(given);
     copyContents(body, graph, values, {
-      value: (name) => freshName(graph, name),
+      value: (name) => (graph.values.has(name) ? freshName(graph, name) : name),
       node: (name) => name && `${name}_${graph.model.nextId()}`,
     });
-    return body.outputs.map((output) => values.get(output) ?? output);
+    return values;
   }
 
   /** A new node with one output, in the standard domain. */

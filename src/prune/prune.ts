@@ -153,10 +153,9 @@ async function trainedBy(
   model: Model,
   { recovery: learning, selection, engine }: PruneOptions,
 ): Promise<(layer: PrunableLayer) => boolean> {
-  const inMain = ({ value }: PrunableLayer) => value.graph === model.graph;
-  if (recovery) return (layer) => inMain(layer) && recovery.trains(layer.name);
+  if (recovery) return ({ name }) => recovery.trains(name);
   const frozen = frozenTensors(model, learning?.freeze ?? []);
   if (!learning || !selection.criterion.statistic) return ({ name }) => !frozen(name);
   const scored = await namesWithStatistics(model, { ...learning, engine });
-  return (layer) => inMain(layer) && scored.has(layer.name) && !frozen(layer.name);
+  return ({ name }) => scored.has(name) && !frozen(name);
 }

@@ -7,19 +7,19 @@ import { type Layout, layOut } from "./layout.js";
 import { unpack } from "./unpack.js";
 
 /**
- * Switches every BatchNormalization to batch statistics; its running ones become state. Nodes with constants that are not
- * among `own` keep the statistics that they have.
+ * Switches every BatchNormalization to batch statistics; its running ones become state. Nodes with constants whose names
+ * are not among `own` keep the statistics that they have.
  */
 export function trainOnBatches(
   b: Builder,
   behind: ReadonlySet<Value>,
-  own: ReadonlySet<Value>,
+  own: { has(name: string): boolean },
   vector: (name: string, size: number) => Value,
 ): { layout: Layout; updated: Value } | null {
   const found = new Map<Value, Value>();
   for (const node of [...b.graph.nodes]) {
     if (!node.outputs.some((output) => output && behind.has(output))) continue;
-    if (node.inputs.some((input) => input?.initializer && !own.has(input))) continue;
+    if (node.inputs.some((input) => input?.initializer && !own.has(input.name))) continue;
     for (const { running, updated } of useBatchStatistics(b, node)) {
       // Nodes that share statistics (a network applied twice): the first reader's batch counts.
       if (running.initializer && !found.has(running)) found.set(running, updated);

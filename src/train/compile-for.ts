@@ -6,6 +6,7 @@ import type { Engine } from "../run/session.js";
 import { checkInputs } from "./predict.js";
 import { prepareModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions } from "./program.js";
+import { takeBranches } from "./taken-branches.js";
 
 /** The training step of a model for batches of these data; the model stays as it is. */
 export async function compileFor(
@@ -18,9 +19,17 @@ export async function compileFor(
   checkInputs(model.graph.requiredInputs, data);
   const size = batchSizeOf(model, data, batchSize);
   const prepared = prepareModel(model);
-  const { inputs } = await data.read(Uint32Array.from({ length: size }, (_, i) => i));
-  const example = Object.fromEntries(prepared.graph.requiredInputs.map(({ name }, i) => [name, inputs[i]]));
-  return compileProgram(prepared, example, options, engine);
+  const names = prepared.graph.requiredInputs.map(({ name }) => name);
+  const batchFrom = async (first: number) => {
+    const { inputs } = await data.read(Uint32Array.from({ length: size }, (_, i) => first + i));
+    return Object.fromEntries(names.map((name, i) => [name, inputs[i]]));
+  };
+  const batches = async function* () {
+    for (let first = 0; first + size <= data.size; first += size) yield await batchFrom(first);
+  };
+  // What no example computes is not computed in training either.
+  await takeBranches(prepared, batches, { engine });
+  return compileProgram(prepared, await batchFrom(0), options, engine);
 }
 
 /** Examples a step: as wanted, else what the model's batch axis is fixed to, else 64. */

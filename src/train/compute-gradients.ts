@@ -4,7 +4,7 @@ import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
-import type { Graph, Model, Value } from "../graph/ir.js";
+import type { Model, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
@@ -16,6 +16,7 @@ import { inputNames } from "./input-names.js";
 import { learnableConstants } from "./learnable.js";
 import { emitLoss, outputFor } from "./loss-graph.js";
 import type { Loss, TargetKind } from "./losses.js";
+import { ownConstants } from "./own-constants.js";
 import { prepareModel, specializeModel } from "./prepare.js";
 import { batchOf } from "./program.js";
 
@@ -51,8 +52,8 @@ export async function computeGradients(model: Model, options: GradientOptions): 
   const { engine, threads, inputs, targets = {} } = options;
   const prepared = prepareModel(model);
   const { graph } = prepared;
-  const known: ReadonlySet<Value> = new Set(graph.initializers());
-  const wanted = options.parameters?.map((name) => parameterNamed(graph, name));
+  const own = ownConstants(graph);
+  for (const name of options.parameters ?? []) assertFloats(own.get(name) ?? null, name);
   const forward = await specializeModel(prepared, inputs, engine);
   const b = new Builder(graph, "gradients/");
   const { value: loss, feeds } = emitChosen(b, options, forward);
@@ -61,12 +62,16 @@ export async function computeGradients(model: Model, options: GradientOptions): 
     if (name in feeds) feeds[name] = fitting(target, feeds[name], kind);
   }
   const behind = ancestors([loss]);
-  const parameters = wanted ?? learnableConstants(graph).filter((value) => known.has(value) && behind.has(value));
+  const isOwn = ({ name }: Value) => own.has(name);
+  const parameters = options.parameters
+    ? options.parameters.flatMap((name) => graph.find(name) ?? [])
+    : learnableConstants(graph).filter((value) => isOwn(value) && behind.has(value));
   const trace = await traceModel(prepared, { ...inputs, ...feeds }, engine);
   const found = emitGradients(graph, new Map([[loss, b.scalar(1)]]), parameters, trace);
-  const lost = parameters.find((value) => !found.has(value));
-  if (lost && wanted) {
-    throw new EspalierError("bad-usage", "no path leads from it to the loss", { who: `tensor ${quoted(lost.name)}` });
+  const reached = new Set([...found.keys()].map(({ name }) => name));
+  const lost = options.parameters?.find((name) => !reached.has(name));
+  if (lost !== undefined) {
+    throw new EspalierError("bad-usage", "no path leads from it to the loss", { who: `tensor ${quoted(lost)}` });
   }
   setGraphOutputs(graph, []);
   const publish = (value: Value, dims: readonly number[]) => {
@@ -119,11 +124,12 @@ function meanOfSquares(b: Builder, trace: Trace): Value {
   return b.emit("Mul", [sums.length === 1 ? sums[0] : b.emit("Sum", sums), b.scalar(1 / count)]);
 }
 
-function parameterNamed(graph: Graph, name: string): Value {
-  const value = graph.find(name);
-  const tensor = constantOf(value ?? null);
-  const what = tensor ? `its elements are ${tensor.dtype}` : "the model has no constant of this name";
-  if (value && tensor?.dtype === "float") return value;
+function assertFloats(value: Value | null, name: string): void {
+  const tensor = constantOf(value);
+  if (tensor?.dtype === "float") return;
+  const what = tensor
+    ? `its elements are ${tensor.dtype}`
+    : "the model has no constant of this name, or several values";
   throw new EspalierError("bad-usage", `there is no gradient: ${what}`, { who: `tensor ${quoted(name)}` });
 }
 

@@ -3,6 +3,7 @@ import { globMatcher } from "../base/glob.js";
 import type { Model } from "../graph/ir.js";
 import { allGraphs } from "../graph/walk.js";
 import { learnableConstants } from "./learnable.js";
+import { ownConstants } from "./own-constants.js";
 import { prepareModel } from "./prepare.js";
 
 /**
@@ -12,9 +13,9 @@ import { prepareModel } from "./prepare.js";
 export function frozenTensors(model: Model, patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => false;
   const { graph } = prepareModel(model);
-  // A body may read constants of the main graph: they are trained once the condition of its If is known.
+  const own = ownConstants(graph);
   const read = [...allGraphs(graph)].flatMap((inner) => learnableConstants(inner));
-  const names = [...new Set(read.filter((value) => value.graph === graph).map(({ name }) => name))];
+  const names = [...new Set(read.map(({ name }) => name).filter((name) => own.has(name)))];
   const matchers = patterns.map((pattern) => {
     const fits = globMatcher(pattern);
     if (names.some(fits)) return fits;

@@ -3,6 +3,7 @@ import { fromFloat32, sizeOf, toFloat32 } from "../base/tensor.js";
 import { constantOf } from "../graph/constant.js";
 import { setConstant } from "../graph/edit.js";
 import type { Graph, Value } from "../graph/ir.js";
+import { allGraphs } from "../graph/walk.js";
 
 /** Where one tensor lies in a flat vector. */
 export interface Slice {
@@ -60,8 +61,11 @@ export function scatter(layout: Layout, graph: Graph, flat: Float32Array): void 
   }
 }
 
+/** In the graph or in a body of it. */
 function valueNamed(graph: Graph, name: string): Value {
-  const value = graph.find(name);
-  if (!value) throw new EspalierError("bad-usage", `the model has no tensor of this name`, { who: name });
-  return value;
+  for (const inner of allGraphs(graph)) {
+    const value = inner.values.get(name);
+    if (value) return value;
+  }
+  throw new EspalierError("bad-usage", `the model has no tensor of this name`, { who: name });
 }

@@ -20,6 +20,7 @@ import { learnableConstants } from "./learnable.js";
 import { emitLoss, outputFor } from "./loss-graph.js";
 import type { Loss, TargetKind } from "./losses.js";
 import type { Optimizer } from "./optimizers.js";
+import { ownConstants } from "./own-constants.js";
 import { specializeModel } from "./prepare.js";
 import { scanSteps } from "./scan.js";
 import { unpack } from "./unpack.js";
@@ -81,8 +82,8 @@ export interface Program {
 
 /**
  * Turns `model` into a training step: forward, loss, backward, clipping, optimizer. The model must be in the form that
- * `prepareModel` gives it; it is used up. Constants that lie in branches of an If, also of one whose condition is known,
- * keep their values.
+ * `prepareModel` gives it; it is used up. Constants of bodies are trained as well, if
+ * no other value has their name.
  * @param example one batch of inputs by name, which fixes every shape.
  * Throws `unsupported` for an operator without a gradient on the way, and when all weights are of another type than
  * float32; `bad-data` when loss and output do not fit.
@@ -98,13 +99,12 @@ export async function compileProgram(
   const b = new Builder(graph, "train/");
   const inputs = graph.requiredInputs.map((input) => input.name);
   const batchSize = batchOf(graph.requiredInputs, example);
-  // What comes out of the branches of an If has no place of this name in the original.
-  const own: ReadonlySet<Value> = new Set(graph.initializers());
+  const own = ownConstants(graph);
   const forward = await specializeModel(model, example, engine);
   const { output, dims: outputDims } = outputFor(loss, graph, forward, batchSize);
 
   const behind = ancestors([output]);
-  const isWeight = (value: Value) => own.has(value) && behind.has(value) && !options.frozen?.(value.name);
+  const isWeight = (value: Value) => own.has(value.name) && behind.has(value) && !options.frozen?.(value.name);
   const trained = learnableConstants(graph).filter(isWeight);
   if (trained.length === 0) throw nothingToTrain(graph, learnableConstants(graph, otherFloats).find(isWeight), options);
   const parameters = layOut(trained.map((value) => ({ name: value.name, dims: forward.dims(value) })));

@@ -21,12 +21,12 @@ import { emitLoss, outputFor } from "../../train/loss-graph.js";
 import { crossEntropy, meanSquare, type TargetKind } from "../../train/losses.js";
 import { checkInputs } from "../../train/predict.js";
 import { specializeModel } from "../../train/prepare.js";
+import { takeBranches } from "../../train/taken-branches.js";
 import type { StatisticsOptions } from "../statistics.js";
 import { Activity, type ActivityStatistic, takesGradient } from "./activity.js";
 import { type Gate, gatedModel } from "./gates.js";
 import type { Group, Grouping, GroupSet } from "./groups.js";
 import { membersOf } from "./members.js";
-import { takeBranches } from "./taken-branches.js";
 import { Tally } from "./tally.js";
 
 export type Activities = ReadonlyMap<GroupSet, readonly Activity[]>;

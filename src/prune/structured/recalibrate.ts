@@ -13,8 +13,8 @@ import { removeDead } from "../../passes/remove-dead.js";
 import { makeNamesUnique } from "../../passes/unique-names.js";
 import { inferTrace } from "../../run/infer.js";
 import { prepareModel } from "../../train/prepare.js";
+import { takeBranches } from "../../train/taken-branches.js";
 import { type Calibration, type CalibrationOptions, calibrationOf } from "./calibration.js";
-import { takeBranches } from "./taken-branches.js";
 
 /** A BatchNormalization with statistics that are constants. */
 interface Normalization {

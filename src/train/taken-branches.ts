@@ -1,15 +1,15 @@
-import { fromNumbers, toNumbers } from "../../base/tensor.js";
-import { Builder } from "../../graph/builder.js";
-import { cloneModel } from "../../graph/clone.js";
-import { constantOf } from "../../graph/constant.js";
-import { setGraphOutputs, setInput, setType } from "../../graph/edit.js";
-import type { Model, Node, Value } from "../../graph/ir.js";
-import { allNodes } from "../../graph/walk.js";
-import { modelBytes } from "../../onnx/write.js";
-import { choiceOf } from "../../ops/borders.js";
-import { inlineBranches } from "../../passes/inline-branches.js";
-import { removeDead } from "../../passes/remove-dead.js";
-import type { Engine, Tensors } from "../../run/session.js";
+import { fromNumbers, toNumbers } from "../base/tensor.js";
+import { Builder } from "../graph/builder.js";
+import { cloneModel } from "../graph/clone.js";
+import { constantOf } from "../graph/constant.js";
+import { setGraphOutputs, setInput, setType } from "../graph/edit.js";
+import type { Model, Node, Value } from "../graph/ir.js";
+import { allNodes } from "../graph/walk.js";
+import { modelBytes } from "../onnx/write.js";
+import { choiceOf } from "../ops/borders.js";
+import { inlineBranches } from "../passes/inline-branches.js";
+import { removeDead } from "../passes/remove-dead.js";
+import type { Engine, Tensors } from "../run/session.js";
 
 /**
  * Puts the branches that examples take in the place of their Ifs, since onnxruntime shows nothing of what happens in a
