@@ -13,6 +13,29 @@ const proven = (model: Model) => provenCuts(model, seed);
 
 const image = ["batch", 3, 6, 6] as const;
 
+it("made-up inputs of a decoder fit each other: the mask covers what is cached and what is new", () => {
+  const net = new Net(seed);
+  net.b.input("mask", "float", ["batch", "past + length"]);
+  net.b.input("ids", "int64", ["batch", "length"]);
+  net.b.input("keys", "float", ["batch", 2, "past", 16]);
+  net.input(["batch", 3, "height", "width"], "image");
+  const dims = exampleSizes(net.model).map((feeds) => Object.values(feeds).map((tensor) => tensor.dims));
+  expect(dims).toEqual([
+    [
+      [2, 16],
+      [2, 8],
+      [2, 2, 8, 16],
+      [2, 3, 64, 64],
+    ],
+    [
+      [3, 24],
+      [3, 12],
+      [3, 2, 12, 16],
+      [3, 3, 96, 96],
+    ],
+  ]);
+});
+
 it("made-up inputs have as many examples, and sizes of one name, as the input that is given", () => {
   const net = new Net(seed);
   net.input(["batch", "samples"], "sound");
