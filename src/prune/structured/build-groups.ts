@@ -4,6 +4,7 @@ import { exampleAxes } from "../../graph/example-axes.js";
 import type { Model } from "../../graph/ir.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
+import { foldWeights } from "./fold-weights.js";
 import { type Grouping, groupsOf, type Wish } from "./groups.js";
 import { prepareForCuts, type SizeTrace, traceSizes } from "./prepare.js";
 
@@ -26,8 +27,10 @@ export interface BuildOptions {
  * Throws `unsupported` for models older than opset 6, `runtime` where onnxruntime refuses the made-up inputs.
  */
 export async function buildGroups(original: Model, { engine, shapes = {}, prefer }: BuildOptions): Promise<Grouping> {
-  const prepared = prepareForCuts(original);
-  return groupsOf(prepared, await traceExamples(prepared.model, engine, shapes), prefer);
+  const { model, copies } = prepareForCuts(original);
+  const trace = await traceExamples(model, engine, shapes);
+  const folded = await foldWeights(model, trace, engine);
+  return groupsOf({ model, copies: new Map([...copies, ...folded]) }, trace, prefer);
 }
 
 /**
