@@ -1,12 +1,14 @@
 import { describe, expect, it } from "vitest";
 import { Net } from "../../../test/support/cut-model.js";
-import { halved, provenCuts } from "../../../test/support/prove-cut.js";
+import { dimsOf, halved, provenCuts } from "../../../test/support/prove-cut.js";
 import { floatTensor, intTensor, toNumbers } from "../../base/tensor.js";
 import { attr } from "../../graph/attribute.js";
 import { constantOf } from "../../graph/constant.js";
 import type { Value } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
 import { buildGroups } from "./build-groups.js";
+import { l1 } from "./criteria/norm.js";
+import { pruneStructured } from "./prune-structured.js";
 
 const seed = 71;
 
@@ -55,12 +57,33 @@ describe("weights computed from weights", () => {
     );
   });
 
-  it("are named after them where dims are the same", async () => {
+  it.each([
+    ["written out", standardized],
+    ["as batch statistics", standardizedAtOnce],
+  ])("have the names of these, by which they can be left alone: %s", async (_, standardize) => {
     const net = new Net(seed);
-    const w = net.weight("a", [8, 3, 3, 3]);
+    const conv = (x: Value, name: string, inputs: number) =>
+      net.b.emit("Conv", [x, standardize(net, net.weight(name, [8, inputs, 3, 3]), [8, inputs])], padded);
+    const h = conv(conv(net.input(["batch", 3, 6, 6]), "a", 3), "b", 8);
+    const { removed, model } = await pruneStructured(net.output(net.conv(h, "c", 8, 2)), {
+      engine: nodeEngine,
+      criterion: l1(),
+      goal: { sparsity: 0.5 },
+      roundTo: 1,
+      sparsities: { a: 0 },
+    });
+    expect(removed.size).toBe(4);
+    expect(["a", "b", "c"].map((name) => dimsOf(model, name)?.[0])).toEqual([8, 4, 2]);
+  });
+
+  it("keep names of their own where the weight is read as it is, too", async () => {
+    const net = new Net(seed);
+    const w = net.weight("a", [3, 3, 3, 3]);
     const h = net.b.emit("Conv", [net.input(["batch", 3, 6, 6]), standardized(net, w)], padded);
-    const { groups, copies } = await buildGroups(net.output(net.conv(h, "b", 8, 2)), { engine: nodeEngine });
-    expect(copies.get(groups[0].slices[0].value.name)).toBe("a");
+    const model = net.output(net.conv(net.b.emit("Conv", [h, w], padded), "b", 3, 2));
+    const { model: prepared, copies } = await buildGroups(model, { engine: nodeEngine });
+    const own = [...copies].filter(([, of]) => of === "a").map(([name]) => name);
+    expect(own.map((name) => dimsOf(prepared, name))).toEqual([[3, 3, 3, 3]]);
   });
 
   it("with some elements written over are cut as others", async () => {
@@ -81,8 +104,9 @@ describe("weights computed from weights", () => {
     // Two filters of one input and two positions: [1, 3] has the mean 2 and the deviation 1, [2, 10] 6 and 4.
     const w = net.b.constant(floatTensor([2, 1, 1, 2], Float32Array.of(1, 3, 2, 10)), "a");
     const h = net.b.emit("Conv", [net.input(["batch", 1, 1, 2]), standardized(net, w)]);
-    const { groups } = await buildGroups(net.output(net.conv(h, "b", 2, 1)), { engine: nodeEngine });
-    const numbers = toNumbers(constantOf(groups[0].slices[0].value) ?? floatTensor([0], new Float32Array(0)));
+    const { model } = await buildGroups(net.output(net.conv(h, "b", 2, 1)), { engine: nodeEngine });
+    const folded = constantOf(model.graph.values.get("a") ?? null);
+    const numbers = folded ? toNumbers(folded) : [];
     for (const [i, expected] of [-1, 1, -1, 1].entries()) expect(numbers[i]).toBeCloseTo(expected, 4);
   });
 

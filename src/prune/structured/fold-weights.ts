@@ -2,14 +2,14 @@ import { isFloat } from "../../base/dtype.js";
 import { sizeOf } from "../../base/tensor.js";
 import { cloneModel } from "../../graph/clone.js";
 import { constantOf } from "../../graph/constant.js";
-import { detachOutput, removeGraphInput, setConstant, setGraphOutputs } from "../../graph/edit.js";
+import { detachOutput, removeGraphInput, renameValue, setConstant, setGraphOutputs } from "../../graph/edit.js";
 import type { Model, Node, Value } from "../../graph/ir.js";
 import type { Trace } from "../../graph/trace.js";
 import { readsOf, topologicalOrder } from "../../graph/walk.js";
 import { modelBytes } from "../../onnx/write.js";
 import { type Axis, AxisTable } from "../../ops/axis.js";
 import { isRandom } from "../../ops/constancy.js";
-import { storedSourceOf } from "../../ops/constant-view.js";
+import { keepsPlaces, storedSourceOf } from "../../ops/constant-view.js";
 import { CouplingContext, noUnits } from "../../ops/coupling.js";
 import { opOf } from "../../ops/registry.js";
 import { removeDead } from "../../passes/remove-dead.js";
@@ -22,26 +22,38 @@ import type { Engine, Tensors } from "../../run/session.js";
  * They are the same in every run, so that a cut leaves those that stay what they are: of w = [1, 3, 8] with
  * w - mean(w) = [-3, -1, 4], the cut of the last leaves [-3, -1]; the mean of what stays would make it [-1, 1].
  * Nothing grows: what is larger than the weights that it is computed from stays as it is.
- * @returns the weights that they were computed from, by their own names, where dims are the same.
+ * They have the name of the weight with these dims that they are computed from, by which it is frozen and reported.
+ * @returns that name, by their own, where the weight is read elsewhere too and keeps it
  */
 export async function foldWeights(model: Model, trace: Trace, engine: Engine): Promise<Map<string, string>> {
   const sources = computedFromWeights(model, trace);
+  const alikeOf = (value: Value) =>
+    sources.get(value)?.find((weight) => String(trace.dims(weight)) === String(trace.dims(value)));
+  /** What only rearranges something that has a weight's dims is left as it is. */
+  const beginning = (value: Value): Value => {
+    const [read] = value.producer?.inputs ?? [];
+    return !alikeOf(value) && read && sources.has(read) && handsOnElements(value) ? beginning(read) : value;
+  };
   const isReadOutside = (value: Value) =>
     [...value.uses].some((node) => !node.outputs.some((y) => y && sources.has(y)));
-  const wanted = [...sources.keys()].filter(isReadOutside);
-  const names = new Map<string, string>();
-  if (wanted.length === 0) return names;
-  const tensors = await compute(model, wanted, engine);
+  const wanted = new Set([...sources.keys()].filter(isReadOutside).map(beginning));
+  const copies = new Map<string, string>();
+  if (wanted.size === 0) return copies;
+  const tensors = await compute(model, [...wanted], engine);
   for (const value of wanted) {
     const node = value.producer;
-    if (!node) continue;
-    setConstant(detachOutput(node, node.outputs.indexOf(value)), tensors[value.name]);
-    const alike = sources.get(value)?.find((weight) => String(trace.dims(weight)) === String(trace.dims(value)));
-    if (alike) names.set(value.name, alike.name);
+    if (node) setConstant(detachOutput(node, node.outputs.indexOf(value)), tensors[value.name]);
   }
   removeDead(model);
-  return names;
+  for (const value of wanted) {
+    const name = alikeOf(value)?.name;
+    if (name && !model.graph.values.has(name)) renameValue(value, name);
+    else if (name) copies.set(value.name, name);
+  }
+  return copies;
 }
+
+const handsOnElements = ({ producer }: Value) => producer !== null && keepsPlaces(producer);
 
 /** What depends on weights alone, and on a node that would bind them; with the weights. */
 function computedFromWeights(model: Model, trace: Trace): Map<Value, readonly Value[]> {
