@@ -107,6 +107,17 @@ describe("groups", () => {
     expect(summary(grouping)).toEqual(["filter a: 4, a.bias/0x1 a/0x1 fc/0x36"]);
   });
 
+  it("of regions that are put in their places by indices: channels run along", async () => {
+    const net = new Net(seed);
+    const x = net.input(image);
+    const pooled = (name: string) => net.b.emit("GlobalAveragePool", [net.conv(x, name, 3, 8)]);
+    const rows = net.b.emit("Reshape", [net.b.input("places", "int64", ["batch"]), net.b.ints([-1, 1, 1, 1])]);
+    const places = net.b.emit("Expand", [rows, net.b.emit("Shape", [pooled("shape")])]);
+    const merged = net.b.emit("ScatterElements", [pooled("a"), places, pooled("b")], { axis: attr.int(0) });
+    const grouping = await proven(net.output(net.linear(net.b.emit("Flatten", [merged]), "fc", 8, 3)));
+    expect(summary(grouping)).toContain("filter a: 8, a.bias/0x1 a/0x1 b.bias/0x1 b/0x1 fc/0x1");
+  });
+
   it("of depthwise and grouped Conv", async () => {
     const net = new Net(seed);
     const wide = net.conv(net.input(image), "expand", 3, 8);
