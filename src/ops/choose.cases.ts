@@ -81,6 +81,16 @@ export const chooseCases: readonly OpCase[] = [
     build: (c) => c.emit("GatherElements", [c.float([3, 2]), c.int64([0, -1, 0, 1], [2, 2])]),
   },
   {
+    op: "GatherElements",
+    name: "of the first columns only, along axis 0",
+    build: (c) => c.emit("GatherElements", [c.float([3, 4]), c.int64([0, 2, 1, 1], [2, 2])]),
+  },
+  {
+    op: "ScatterElements",
+    name: "into the first columns only, along axis 0",
+    build: (c) => c.emit("ScatterElements", [c.float([3, 4]), c.int64([0, 2, 1, 0], [2, 2]), c.float([2, 2])]),
+  },
+  {
     op: "ScatterElements",
     name: "added, one place twice",
     build: (c) =>

@@ -1,3 +1,4 @@
+import type { Axis } from "./axis.js";
 import { normalizeAxis } from "./broadcast.js";
 import {
   compressGradient,
@@ -12,6 +13,8 @@ import { alongOthers, type Coupling, type CouplingContext, opaque } from "./coup
 import { none, stop, withoutWeights } from "./define.js";
 
 // Operators that choose elements by their values or by indices that are data.
+
+type Axes = readonly Axis[];
 
 /** The largest or smallest along an axis: which position it has is data. */
 const argCoupling: Coupling = {
@@ -42,6 +45,30 @@ function tailCoupling(addressed: (c: CouplingContext) => number): Coupling {
   };
 }
 
+/**
+ * Along one axis indices say which position an element has in the whole, the first input; along the others it has the same
+ * one in both: y[i][j] = x[index[i][j]][j] and y[index[i][j]][j] = updates[i][j], along axis 0.
+ */
+function elementsCoupling(wholes: (c: CouplingContext) => Axes[], parts: (c: CouplingContext) => Axes[]): Coupling {
+  return {
+    links(c) {
+      const x = c.input(0);
+      const along = c.axis(0);
+      for (const [i, axis] of x.entries()) {
+        const [whole, part] = [wholes(c), parts(c)].map((all) => all.flatMap((axes) => axes[i] ?? []));
+        if (i === along) c.boundAll([axis, ...whole, ...part], "chooses positions of it by data");
+        else {
+          for (const other of whole) c.same(axis, other);
+          for (const other of part) {
+            if (other.size === axis.size) c.same(axis, other);
+            else c.segment(axis, other, 0);
+          }
+        }
+      }
+    },
+  };
+}
+
 const depthOfIndices = (c: CouplingContext) => c.input(1).at(-1)?.size ?? 0;
 
 export const chooseOps = [
@@ -62,9 +89,23 @@ export const chooseOps = [
     tailCoupling((c) => c.node.int("batch_dims", 0) + depthOfIndices(c)),
   ),
   withoutWeights("ScatterND", scatterNDGradient, tailCoupling(depthOfIndices)),
+  withoutWeights(
+    "GatherElements",
+    gatherElementsGradient,
+    elementsCoupling(
+      () => [],
+      (c) => [c.input(1), c.output(0)],
+    ),
+  ),
+  withoutWeights(
+    "ScatterElements",
+    scatterElementsGradient,
+    elementsCoupling(
+      (c) => [c.output(0)],
+      (c) => [c.input(1), c.input(2)],
+    ),
+  ),
   ...Object.entries({
-    GatherElements: gatherElementsGradient,
-    ScatterElements: scatterElementsGradient,
     Compress: compressGradient,
     Unique: none("how many elements Unique gives depends on the data"),
     NonMaxSuppression: stop,

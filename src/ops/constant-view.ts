@@ -118,7 +118,7 @@ function keepsElements(node: Node): boolean {
 }
 
 /** Whether each element of the output stands for the element of the first input at its place in the same order. */
-function keepsPlaces(node: Node): boolean {
+export function keepsPlaces(node: Node): boolean {
   return keepsElements(node) || (node.domain === "" && node.type === "DequantizeLinear");
 }
 

@@ -13,7 +13,7 @@ const resizeCoupling: Coupling = {
       if (i < 2 && axis.size === y[i].size) c.same(axis, y[i]);
       else c.boundAll([axis, y[i]], "resizes it");
     }
-    c.data(1, 2, 3);
+    c.withoutUnits([c.input(1), c.input(2), c.input(3)].flat());
   },
   repair(r) {
     if (r.node.inputs[3] && !r.node.attributes.has("axes")) r.rescaleDims(3);

@@ -23,6 +23,19 @@ test("free axes are 1, and an axis name fixed for one input holds for all", () =
   expect(dims({ image: [2, 3, 8, 9], ids: [2, 5] })).toEqual([[2, 5], [2, 3, 8, 9], [2]]);
 });
 
+test("a size whose name is a sum is the sum", () => {
+  const model = taking({
+    mask: { dtype: "bool", dims: ["batch", "past + 1"] },
+    keys: { dtype: "float", dims: ["batch", 2, "past", 4] },
+  });
+  const dims = (shapes = {}) => Object.values(exampleInputs(model, { shapes })).map((tensor) => tensor.dims);
+  expect(dims()).toEqual([
+    [1, 2],
+    [1, 2, 1, 4],
+  ]);
+  expect(dims({ keys: [3, 2, 5, 4] })[0]).toEqual([3, 6]);
+});
+
 test("values suit their types and depend on nothing but seed and name", () => {
   const model = taking({
     ids: { dtype: "int32", dims: [1000] },

@@ -2,6 +2,7 @@ import { type DType, dtypes } from "../base/dtype.js";
 import { EspalierError, quoted } from "../base/errors.js";
 import { type Random, randomStream } from "../base/random.js";
 import { fromFloat32, sizeOf, Tensor } from "../base/tensor.js";
+import { addUpDims, dimNames } from "../graph/dim-names.js";
 import type { Model, Value } from "../graph/ir.js";
 import type { Tensors } from "./session.js";
 
@@ -17,7 +18,7 @@ export interface ExampleOptions {
 /**
  * Made-up values for the inputs a model must be fed: floats normal, integers 0 or 1 (a valid index into any table,
  * a valid mask), booleans true. Free axes are 1 unless `shapes` says otherwise; an axis name that it fixes for one
- * input holds for all.
+ * input holds for all, and a name that is a sum of others (`partsOf`) has their sum.
  * Throws `bad-usage` for shapes that contradict the model, `unsupported` for inputs that are no tensors of numbers.
  */
 export function exampleInputs(model: Model, { seed = 1, shapes = {} }: ExampleOptions = {}): Tensors {
@@ -56,7 +57,7 @@ function dimOf(dim: number | string | null, named: ReadonlyMap<string, number>):
   return dim === null || isFree(dim) ? 1 : dim;
 }
 
-/** What the given shapes say about axes that have a name: batch -> 8. */
+/** What the given shapes say about axes that have a name, batch -> 8, and sums of these. */
 function namedDims(inputs: readonly Value[], shapes: Shapes): Map<string, number> {
   const named = new Map<string, number>();
   for (const input of inputs) {
@@ -76,6 +77,7 @@ function namedDims(inputs: readonly Value[], shapes: Shapes): Map<string, number
     }
     for (const [axis, dim] of declared.entries()) if (typeof dim === "string") named.set(dim, given[axis]);
   }
+  addUpDims(named, dimNames(inputs));
   return named;
 }
 

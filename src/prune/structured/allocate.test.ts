@@ -125,4 +125,16 @@ describe("allocation", () => {
       "there is no filter in the model that can be cut. It has neuron.",
     );
   });
+
+  it("says what to ask for where normalizations go over all there is", async () => {
+    const net = new Net(72);
+    const h = net.b.emit("LayerNormalization", [
+      net.linear(net.input(["n", 4]), "a", 4, 12),
+      net.weight("scale", [12]),
+    ]);
+    const grouping = await buildGroups(net.output(net.linear(h, "b", 12, 3)), { engine: nodeEngine });
+    expect(() => allocate(grouping, new Map(), { sparsity: 0.5 })).toThrow(
+      /nothing in the model can be cut.*normalizes over it.*`--granularity width` cuts what means and norms go over\.$/,
+    );
+  });
 });

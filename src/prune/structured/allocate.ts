@@ -183,7 +183,7 @@ function fitting(sets: readonly GroupSet[], pattern: string): ReadonlySet<GroupS
 }
 
 function nothingToCut(grouping: Grouping, { units, frozen: keepsValues }: AllocationOptions): EspalierError {
-  const { sets, frozen } = grouping;
+  const { sets, frozen, statistics } = grouping;
   const otherwise = keepsValues ? chosenSets(grouping, { units }) : [];
   if (otherwise.length > 0) {
     return new EspalierError("bad-usage", "all that can be cut holds tensors that are frozen", {
@@ -200,11 +200,13 @@ function nothingToCut(grouping: Grouping, { units, frozen: keepsValues }: Alloca
   const present = [...new Set(sets.map(({ unit }) => unit))];
   const wish = wishes.find((unit) => units?.includes(unit));
   const option = wish ? ` --granularity ${wish}` : "";
+  const isWide = statistics.length > 0 && !units?.includes("width");
+  const wider = isWide ? " `--granularity width` cuts what means and norms go over." : "";
   const hint =
     present.length > 0
       ? `It has ${present.join(", ")}. \`espalier inspect --groups${option}\` says why there is nothing else.`
       : reasons.length > 0
-        ? `The reasons: ${reasons.join("; ")}.`
+        ? `The reasons: ${reasons.join("; ")}.${wider}`
         : [...constants(grouping.model.graph)].some(({ tensor }) => tensor.dims.length > 1)
           ? "None of its layers has more than one unit."
           : "It holds no weights.";

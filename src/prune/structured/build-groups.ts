@@ -1,8 +1,10 @@
 import { EspalierError } from "../../base/errors.js";
+import { addUpDims, dimNames, partsOf } from "../../graph/dim-names.js";
 import { exampleAxes } from "../../graph/example-axes.js";
 import type { Model } from "../../graph/ir.js";
 import { exampleInputs, type Shapes } from "../../run/example.js";
 import type { Engine, Tensors } from "../../run/session.js";
+import { foldWeights } from "./fold-weights.js";
 import { type Grouping, groupsOf, type Wish } from "./groups.js";
 import { prepareForCuts, type SizeTrace, traceSizes } from "./prepare.js";
 
@@ -25,8 +27,10 @@ export interface BuildOptions {
  * Throws `unsupported` for models older than opset 6, `runtime` where onnxruntime refuses the made-up inputs.
  */
 export async function buildGroups(original: Model, { engine, shapes = {}, prefer }: BuildOptions): Promise<Grouping> {
-  const prepared = prepareForCuts(original);
-  return groupsOf(prepared, await traceExamples(prepared.model, engine, shapes), prefer);
+  const { model, copies } = prepareForCuts(original);
+  const trace = await traceExamples(model, engine, shapes);
+  const folded = await foldWeights(model, trace, engine);
+  return groupsOf({ model, copies: new Map([...copies, ...folded]) }, trace, prefer);
 }
 
 /**
@@ -71,7 +75,9 @@ export function exampleSizes(model: Model, shapes: Shapes = {}): Tensors[] {
   return freeAxes(model) ? [first, exampleOf(model, shapes, 1)] : [first];
 }
 
-const isFree = (dim: number | string | null) => typeof dim !== "number" || dim <= 0;
+type Dim = number | string | null;
+
+const isFree = (dim: Dim) => typeof dim !== "number" || dim <= 0;
 
 function freeAxes(model: Model): boolean {
   return model.graph.requiredInputs.some(({ type }) => type?.dims?.some(isFree));
@@ -91,19 +97,28 @@ function exampleOf(model: Model, shapes: Shapes, which: 0 | 1, lengths = short):
       if (axis === axes[i]) batch = size;
     }
   }
+  const made = (i: number, axis: number): number => {
+    const dims = inputs[i].type?.dims ?? [];
+    if (isImageSide(dims, axis)) return [64, 96][which];
+    const isBatch = axis === axes[i] || (lengths.lastOnly && axis < dims.length - 1);
+    return isBatch ? batch : lengths.other[which];
+  };
+  const names = dimNames(inputs);
+  for (const [i, { name, type }] of inputs.entries()) {
+    if (shapes[name]) continue;
+    for (const [axis, dim] of type?.dims?.entries() ?? []) {
+      if (typeof dim === "string" && !named.has(dim) && !partsOf(dim, names)) named.set(dim, made(i, axis));
+    }
+  }
+  addUpDims(named, names);
   for (const [i, { name, type }] of inputs.entries()) {
     if (shapes[name] || !type?.dims) continue;
-    const { dims } = type;
-    chosen[name] = dims.map((dim, axis) => {
-      if (typeof dim === "number" && !isFree(dim)) return dim;
-      const isBatch = axis === axes[i] || (lengths.lastOnly && axis < dims.length - 1);
-      const isImage = dims.length >= 4 && axis >= 2;
-      const size = isImage ? [64, 96][which] : isBatch ? batch : lengths.other[which];
-      if (typeof dim !== "string") return size;
-      const known = named.get(dim) ?? size;
-      named.set(dim, known);
-      return known;
-    });
+    const sizeOf = (dim: Dim, axis: number) => (typeof dim === "string" ? named.get(dim) : null) ?? made(i, axis);
+    chosen[name] = type.dims.map((dim, axis) => (typeof dim === "number" && !isFree(dim) ? dim : sizeOf(dim, axis)));
   }
   return exampleInputs(model, { seed: which, shapes: chosen });
 }
+
+/** Rows, columns and what lies behind; cached keys of a decoder, [batch, heads, past, 64], end with a fixed axis. */
+const isImageSide = (dims: readonly Dim[], axis: number) =>
+  dims.length >= 4 && axis >= 2 && dims.slice(axis).every(isFree);

@@ -13,6 +13,29 @@ const proven = (model: Model) => provenCuts(model, seed);
 
 const image = ["batch", 3, 6, 6] as const;
 
+it("made-up inputs of a decoder fit each other: the mask covers what is cached and what is new", () => {
+  const net = new Net(seed);
+  net.b.input("mask", "float", ["batch", "past + length"]);
+  net.b.input("ids", "int64", ["batch", "length"]);
+  net.b.input("keys", "float", ["batch", 2, "past", 16]);
+  net.input(["batch", 3, "height", "width"], "image");
+  const dims = exampleSizes(net.model).map((feeds) => Object.values(feeds).map((tensor) => tensor.dims));
+  expect(dims).toEqual([
+    [
+      [2, 16],
+      [2, 8],
+      [2, 2, 8, 16],
+      [2, 3, 64, 64],
+    ],
+    [
+      [3, 24],
+      [3, 12],
+      [3, 2, 12, 16],
+      [3, 3, 96, 96],
+    ],
+  ]);
+});
+
 it("made-up inputs have as many examples, and sizes of one name, as the input that is given", () => {
   const net = new Net(seed);
   net.input(["batch", "samples"], "sound");
@@ -82,6 +105,17 @@ describe("groups", () => {
     const h = net.b.emit("Flatten", [net.conv(net.input(image), "a", 3, 4)]);
     const grouping = await proven(net.output(net.linear(h, "fc", 144, 5)));
     expect(summary(grouping)).toEqual(["filter a: 4, a.bias/0x1 a/0x1 fc/0x36"]);
+  });
+
+  it("of regions that are put in their places by indices: channels run along", async () => {
+    const net = new Net(seed);
+    const x = net.input(image);
+    const pooled = (name: string) => net.b.emit("GlobalAveragePool", [net.conv(x, name, 3, 8)]);
+    const rows = net.b.emit("Reshape", [net.b.input("places", "int64", ["batch"]), net.b.ints([-1, 1, 1, 1])]);
+    const places = net.b.emit("Expand", [rows, net.b.emit("Shape", [pooled("shape")])]);
+    const merged = net.b.emit("ScatterElements", [pooled("a"), places, pooled("b")], { axis: attr.int(0) });
+    const grouping = await proven(net.output(net.linear(net.b.emit("Flatten", [merged]), "fc", 8, 3)));
+    expect(summary(grouping)).toContain("filter a: 8, a.bias/0x1 a/0x1 b.bias/0x1 b/0x1 fc/0x1");
   });
 
   it("of depthwise and grouped Conv", async () => {

@@ -2,12 +2,13 @@ import { isFloat } from "../../base/dtype.js";
 import { constantOf, constants } from "../../graph/constant.js";
 import type { Model, Value } from "../../graph/ir.js";
 import type { AxisTable } from "../../ops/axis.js";
-import { type Contraction, type Link, noUnits, type Statistic, type UnitKind } from "../../ops/coupling.js";
+import { type Contraction, noUnits, type Statistic, type UnitKind } from "../../ops/coupling.js";
 import { type Carrier, Cells } from "./cells.js";
 import type { Factor, FactorTable } from "./factors.js";
 import { type LinkedAxes, linkAxes } from "./link-axes.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
 import { sideOf } from "./side.js";
+import { spreadUnit } from "./spread-unit.js";
 
 /** Positions along an axis of a weight that leave together. */
 export interface Slice {
@@ -132,24 +133,12 @@ function chooser(prefer: readonly Wish[]): (a: Factor, b: Factor) => number {
 export function groupsOf(prepared: Prepared, trace: SizeTrace, prefer: readonly Wish[] = []): Grouping {
   const linked = linkAxes(prepared.model.graph, trace, { width: prefer.includes("width") });
   const { factors, picks } = linked;
-  if (prefer.includes("head-dim")) spread("head-dim", factors, picks);
+  spreadUnit("head", factors, picks);
+  if (prefer.includes("head-dim")) spreadUnit("head-dim", factors, picks);
   chooseCarriers(factors, chooser(prefer));
   const cells = new Cells(factors);
   for (const { from, to, indices } of picks) cells.pick(from, to, indices);
   return new Grouping(prepared, trace, linked, cells, prefer);
-}
-
-/** What is picked from units of a kind, or what units are picked from, is of that kind where it is one factor. */
-function spread(unit: UnitKind, factors: FactorTable, picks: readonly (Link & { kind: "pick" })[]): void {
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (const { from, to } of picks) {
-      const [a, b] = [factors.of(from), factors.of(to)];
-      if (a.length !== 1 || b.length !== 1 || a[0].units.has(unit) === b[0].units.has(unit)) continue;
-      for (const [factor] of [a, b]) factor.units.add(unit);
-      changed = true;
-    }
-  }
 }
 
 /** An axis is cut by one of its factors. */
