@@ -1,7 +1,7 @@
 // PaddleOCR's three models, 30 % of every layer gone, without and with label-free recovery (refit), on rendered text:
 // how far the outputs agree with the original's on lines that were not looked at, and how much faster a run is.
 //
-//   npm run build && node bench/ocr.mjs [--sparsity 0.3] [--model _cls] [--epochs 20]
+//   npm run build && node bench/ocr.mjs [--sparsity 0.3] [--model _cls] [--epochs 20] [--threads 1]
 //
 // With --epochs what was refitted is trained as well, by what the original answers.
 //
@@ -29,6 +29,7 @@ const { values: wanted } = parseArgs({
     sparsity: { type: "string", default: "0.3" },
     model: { type: "string", default: "" },
     epochs: { type: "string", default: "0" },
+    threads: { type: "string", default: "2" },
   },
 });
 const held = 64;
@@ -105,7 +106,7 @@ const models = [
   {
     file: "ch_PP-OCRv4_det_infer.onnx",
     // A page has thousands of positions to look at, but one number for each channel of a squeeze-excite.
-    examples: 96,
+    examples: 256,
     picture: { height: 160, width: 320, lines: 4, size: 24 },
     /** Of pixels that either takes for text, those that both do. */
     measures: {
@@ -124,7 +125,7 @@ const models = [
   },
   {
     file: "ch_PP-OCRv4_rec_infer.onnx",
-    examples: 128,
+    examples: 512,
     picture: { height: 48, width: 320, lines: 1, size: 28 },
     measures: {
       "steps of the same character, %": sameClass,
@@ -161,7 +162,13 @@ for (const { file, examples, picture, measures } of models.filter((each) => each
   const original = readModel(join(folder, file));
   const data = await dataset(file, examples + held, picture);
   const seen = { ...data, size: examples };
-  const options = { engine: nodeEngine, criterion: l1(), goal: { sparsity: Number(wanted.sparsity) }, seed: 1 };
+  const options = {
+    engine: nodeEngine,
+    seed: 1,
+    threads: Number(wanted.threads),
+    criterion: l1(),
+    goal: { sparsity: Number(wanted.sparsity) },
+  };
   const cut = await pruneStructured(original, options);
   const started = performance.now();
   const training = { epochs: Number(wanted.epochs), rate: 0.0003, batchNorm: "batch" };
