@@ -106,7 +106,7 @@ const models = [
   {
     file: "ch_PP-OCRv4_det_infer.onnx",
     // A page has thousands of positions to look at, but one number for each channel of a squeeze-excite.
-    examples: 256,
+    examples: 288,
     picture: { height: 160, width: 320, lines: 4, size: 24 },
     /** Of pixels that either takes for text, those that both do. */
     measures: {

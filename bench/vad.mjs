@@ -2,7 +2,9 @@
 // far the probabilities of speech agree with the original's on clips that were not looked at, each network going on with
 // its own state, and how much faster a run is.
 //
-//   npm run build && node bench/vad.mjs [--sparsity 0.3]
+//   npm run build && node bench/vad.mjs [--sparsity 0.3] [--epochs 10]
+//
+// With --epochs what was refitted is trained as well, by what the original answers.
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import {
@@ -22,7 +24,7 @@ import { webEngine } from "../dist/run/web.js";
 import { clips, runAlong, vadPath } from "./vad-sound.mjs";
 
 const { values: wanted } = parseArgs({
-  options: { sparsity: { type: "string", default: "0.3" } },
+  options: { sparsity: { type: "string", default: "0.3" }, epochs: { type: "string", default: "0" } },
 });
 
 /** How far two networks agree on the same frames. */
@@ -71,6 +73,8 @@ for (const [name, criterion] of Object.entries(criteria)) {
   const started = performance.now();
   const refitted = await pruneStructured(original, { ...options, refit: true, onRefit: (result) => fits.push(result) });
   const took = ((performance.now() - started) / 1000).toFixed(0);
+  const recovery = { ...options.recovery, epochs: Number(wanted.epochs), rate: 0.0005 };
+  const trained = recovery.epochs > 0 ? await pruneStructured(original, { ...options, refit: true, recovery }) : null;
   for (const { refitted: layers, skipped } of fits) {
     for (const { name: layer, before, after } of layers) {
       console.error(`${name}: ${layer} lacked ${before.toFixed(3)}, lacks ${after.toFixed(3)}`);
@@ -85,10 +89,19 @@ for (const [name, criterion] of Object.entries(criteria)) {
   for (const [kind, bytes] of [
     ["cut", left],
     ["refitted", fitted],
+    ...(trained ? [["trained too", modelBytes(trained.model)]] : []),
   ]) {
     const { difference, side, correlation } = agreement(answers, await runAlong(bytes, held));
     const gone = `${(100 * (1 - after / before)).toFixed(0)} %`;
-    rows.push([name, gone, kind, difference, side, correlation, ...(kind === "cut" ? ["", "", ""] : [...times, took])]);
+    rows.push([
+      name,
+      gone,
+      kind,
+      difference,
+      side,
+      correlation,
+      ...(kind === "refitted" ? [...times, took] : ["", "", ""]),
+    ]);
   }
 }
 const head = [

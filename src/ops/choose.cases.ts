@@ -126,4 +126,10 @@ export const chooseCases: readonly OpCase[] = [
         batch_axis: attr.int(1),
       }),
   },
+  {
+    op: "OneHot",
+    name: "the values of ones and of all others, the first axis",
+    build: (c) =>
+      c.emit("OneHot", [c.int64([1, -1, 3, 0, 2, 1], [2, 3]), c.int64([4], []), c.float([2])], { axis: attr.int(0) }),
+  },
 ];

@@ -1,5 +1,7 @@
+import { fromNumbers } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
 import { type Coupling, opaque } from "./coupling.js";
-import { none, withoutWeights } from "./define.js";
+import { expansion, none, withoutWeights } from "./define.js";
 import { stopped } from "./elementwise.js";
 import type { Correction } from "./repair.js";
 
@@ -47,6 +49,14 @@ const filledCoupling: Coupling = {
 
 const fixedDims = opaque("gives it with a fixed size");
 
+/** off + (on - off) times 1 where the index is, else 0. */
+const oneHotExpansion = expansion((c) => {
+  const [off, on] = c.emitMany("Split", [c.input(2), c.list([1, 1])], 2, { axis: attr.int(0) });
+  const ends = c.constant(fromNumbers(c.dtype(c.input(2)), [2], [0, 1]));
+  const places = c.emit("OneHot", [c.input(0), c.input(1), ends], { axis: attr.int(c.node.int("axis", -1)) });
+  return [c.add(off, c.mul(c.sub(on, off), places))];
+});
+
 /** Where values come from without following an input smoothly: constants, random numbers, shapes, indices. */
 export const sourceOps = [
   ...stopped(["Constant", "EyeLike", "NonZero"], fixedDims),
@@ -58,5 +68,5 @@ export const sourceOps = [
   ...stopped(["Shape"], shapeCoupling),
   ...stopped(["Size"], sizeCoupling),
   withoutWeights("Range", none("the number of elements of Range depends on its inputs"), fixedDims),
-  withoutWeights("OneHot", none("the on and off values of OneHot are taken as fixed"), fixedDims),
+  withoutWeights("OneHot", oneHotExpansion, fixedDims),
 ];
