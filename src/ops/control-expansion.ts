@@ -8,6 +8,7 @@ import { normalizeAxis } from "./broadcast.js";
 import { handsOn } from "./constancy.js";
 import { expansion } from "./define.js";
 import type { NodeContext } from "./node-context.js";
+import { zeros } from "./sample.js";
 
 // Bodies written out in the graph around them, where gradients follow the operators that they are made of.
 
@@ -121,7 +122,7 @@ function splitSteps(c: NodeContext, value: Value, axis: number): Value[] {
 
 /** The steps' values along a new axis of the result, whose dims are `dims`. */
 function stack(c: NodeContext, values: readonly Value[], axis: number, dims: readonly number[]): Value {
-  if (values.length === 0) return c.emit("ConstantOfShape", [c.list(dims)]);
+  if (values.length === 0) return zeros(c, dims);
   const at = normalizeAxis(axis, dims.length);
   const apart = values.map((value) => c.emit("Unsqueeze", [value, c.list([at])]));
   return c.emit("Concat", apart, { axis: attr.int(at) });

@@ -139,12 +139,4 @@ export const poolCases: readonly OpCase[] = [
       return c.emit("MaxUnpool", [c.emit("Tanh", [y]), places], window);
     },
   },
-  {
-    op: "MaxRoiPool",
-    name: "two regions",
-    build: (c) =>
-      c.emit("MaxRoiPool", [c.distinct([2, 4, 5, 5]), c.fed([2, 5], [0, 0, 0, 3, 4, 1, 1, 1, 4, 4])], {
-        pooled_shape: attr.ints([2, 2]),
-      }),
-  },
 ];

@@ -2,7 +2,7 @@ import { floatTensor, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { type Coupling, channelwise } from "./coupling.js";
-import { expansion, none, rule, withoutWeights } from "./define.js";
+import { expansion, rule, withoutWeights } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
 import { expand, shareAmongEqual } from "./reduce.js";
 import { interleave, sample, zeros } from "./sample.js";
@@ -172,18 +172,8 @@ const unpoolExpansion = expansion((c) => {
   const dims = c.dims(c.output(0));
   if (c.optional(2)) throw c.refusal("there is no rule for an output_shape");
   const [x, places] = [c.input(0), c.input(1)].map((value) => c.reshape(value, [-1]));
-  const zero = c.emit("ConstantOfShape", [c.list([sizeOf(dims)])]);
-  return [c.reshape(c.emit("ScatterElements", [zero, places, x]), dims)];
+  return [c.reshape(c.emit("ScatterElements", [zeros(c, [sizeOf(dims)]), places, x]), dims)];
 });
-
-const roiPoolCoupling: Coupling = {
-  links(c) {
-    const [x, y] = [c.input(0), c.output(0)];
-    c.same(x[1], y[1]);
-    c.boundAll([x[0], ...x.slice(2), y[0], ...y.slice(2)], "reads regions of it");
-    c.data(1);
-  },
-};
 
 export const poolOps = [
   pool("MaxPool", maxPoolGradient),
@@ -196,5 +186,4 @@ export const poolOps = [
   pool("GlobalMaxPool", (g) => shareAmongEqual(g, g.input(0), g.output(0), g.gradOf(0), spatialAxes(g))),
   pool("GlobalLpPool", (g) => lpGradient(g, (each) => each)),
   withoutWeights("MaxUnpool", unpoolExpansion, unpoolCoupling),
-  withoutWeights("MaxRoiPool", none("how many elements its cells have depends on its regions"), roiPoolCoupling),
 ];

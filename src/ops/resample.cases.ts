@@ -116,4 +116,12 @@ export const resampleCases: readonly OpCase[] = [
           : c.emit("AffineGrid", [c.float([2, 2, 3]), c.int64([2, 3, 3, 4])]),
     }),
   ),
+  {
+    op: "MaxRoiPool",
+    name: "two regions",
+    build: (c) =>
+      c.emit("MaxRoiPool", [c.distinct([2, 4, 5, 5]), c.fed([2, 5], [0, 0, 0, 3, 4, 1, 1, 1, 4, 4])], {
+        pooled_shape: attr.ints([2, 2]),
+      }),
+  },
 ];

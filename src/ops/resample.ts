@@ -1,5 +1,5 @@
 import { type Coupling, opaque } from "./coupling.js";
-import { withoutWeights } from "./define.js";
+import { none, withoutWeights } from "./define.js";
 import { resizeGradient } from "./resize-gradient.js";
 import { affineGridExpansion, gridSampleExpansion, roiAlignExpansion } from "./sampling-expansion.js";
 
@@ -44,5 +44,6 @@ export const resampleOps = [
   withoutWeights("Resize", resizeGradient, resizeCoupling),
   withoutWeights("GridSample", gridSampleExpansion, sampleCoupling),
   withoutWeights("RoiAlign", roiAlignExpansion, roiCoupling),
+  withoutWeights("MaxRoiPool", none("how many elements its cells have depends on its regions"), roiCoupling),
   withoutWeights("AffineGrid", affineGridExpansion, opaque("gives it with a fixed size")),
 ];

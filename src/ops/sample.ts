@@ -1,12 +1,13 @@
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import type { GradientContext } from "./gradient-context.js";
+import type { NodeContext } from "./node-context.js";
 
 // Moving a tensor along one axis: the gradients of slices, paddings and windows. Zeros are put in by Concat, which
 // onnxruntime runs several times faster than Pad.
 
 /** A float tensor of zeros. */
-export function zeros(g: GradientContext, dims: readonly number[]): Value {
+export function zeros(g: NodeContext, dims: readonly number[]): Value {
   return g.emit("ConstantOfShape", [g.list(dims)]);
 }
 

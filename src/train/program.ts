@@ -192,7 +192,7 @@ function nothingToTrain(graph: Graph, other: Value | undefined, { frozen }: Prog
     return new EspalierError("bad-usage", "every tensor that could be trained is frozen", { hint: "Freeze fewer." });
   }
   return new EspalierError("unsupported", "the model has no tensor to train", {
-    hint: "It holds no float weights, or they lie in the branches of an If.",
+    hint: "It holds no float weights, or they lie in bodies where others have their names.",
   });
 }
 
