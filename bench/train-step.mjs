@@ -6,7 +6,7 @@ import { randomStream } from "../dist/base/random.js";
 import { floatTensor, intTensor, sizeOf } from "../dist/base/tensor.js";
 import { nodeEngine } from "../dist/run/node.js";
 import { gather } from "../dist/train/layout.js";
-import { crossEntropy } from "../dist/train/losses.js";
+import { crossEntropy } from "../dist/train/losses/cross-entropy.js";
 import { lenet5, lenet300100 } from "../dist/train/networks/lenet.js";
 import { buildNetwork } from "../dist/train/networks/network.js";
 import { resnet20 } from "../dist/train/networks/resnet.js";
@@ -35,8 +35,13 @@ async function prepare({ network, dims, batch }) {
   );
   const labels = intTensor(Array.from({ length: batch }, () => random.integer(10)));
   const optimizer = adamW();
-  const options = { loss: crossEntropy, optimizer, batchNorm: "batch", masked: false };
-  const program = await compileProgram(prepareModel(model), { input: x }, options, nodeEngine);
+  const options = { loss: crossEntropy(), optimizer, batchNorm: "batch", masked: false };
+  const program = await compileProgram(
+    prepareModel(model),
+    { inputs: { input: x }, targets: { class: labels } },
+    options,
+    nodeEngine,
+  );
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
   const runLength = new RunLength();
   const trainer = await Trainer.create(program, optimizer, start, nodeEngine, threads);

@@ -69,9 +69,10 @@ async function train(file) {
   const model = readModel(file);
   const inputs = exampleInputs(model);
   const optimizer = adamW();
+  const targets = { value: await answers(model, inputs) };
   const program = await compileProgram(
     prepareModel(model),
-    inputs,
+    { inputs, targets },
     { loss: meanSquare, optimizer, batchNorm: "fixed", masked: false, statistics: { gradient: (_, __, g) => g } },
     nodeEngine,
   );
@@ -83,7 +84,7 @@ async function train(file) {
   const trainer = await Trainer.create(program, optimizer, { parameters, running }, nodeEngine);
   const step = {
     inputs: program.inputs.map((name) => inputs[name]),
-    targets: { value: await answers(model, inputs) },
+    targets,
     rate,
   };
   await trainer.take([{ ...step, rate: 0 }]);

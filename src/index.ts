@@ -109,14 +109,18 @@ export type { Engine, Session, SessionOptions, Tensors } from "./run/session.js"
 export { computeGradients, type GradientOptions, type Gradients } from "./train/compute-gradients.js";
 export { type Evaluation, evaluate } from "./train/evaluate.js";
 export type { EpochRecord } from "./train/fit.js";
-export {
-  crossEntropy,
-  type DistillationOptions,
-  distillation,
-  type Loss,
-  meanSquare,
-  type TargetKind,
-} from "./train/losses.js";
+export { binaryCrossEntropy } from "./train/losses/binary-cross-entropy.js";
+export { cosine as cosineLoss } from "./train/losses/cosine.js";
+export { type CrossEntropyOptions, crossEntropy } from "./train/losses/cross-entropy.js";
+export { ctc } from "./train/losses/ctc.js";
+export { distillation } from "./train/losses/distillation.js";
+export { attentionDistance, type FeaturePair, featureDistance } from "./train/losses/features.js";
+export { lossOfModel } from "./train/losses/graph-loss.js";
+export { huber } from "./train/losses/huber.js";
+export { imitation } from "./train/losses/imitation.js";
+export type { Loss, LossContext, TargetName } from "./train/losses/loss.js";
+export { meanSquare } from "./train/losses/mean-square.js";
+export { mixture, type Part } from "./train/losses/mixture.js";
 export { networkNamed, networks } from "./train/networks/by-name.js";
 export { buildNetwork, Layers, type Network } from "./train/networks/network.js";
 export {

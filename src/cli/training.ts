@@ -4,7 +4,9 @@ import { formatBytes, formatLoss, formatPercent } from "../base/format.js";
 import type { RoundRecord } from "../prune/round.js";
 import type { PhaseEpoch } from "../prune/work.js";
 import type { EpochRecord } from "../train/fit.js";
-import { crossEntropy, type Loss, meanSquare } from "../train/losses.js";
+import { crossEntropy } from "../train/losses/cross-entropy.js";
+import type { Loss } from "../train/losses/loss.js";
+import { meanSquare } from "../train/losses/mean-square.js";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizers.js";
 import { numberIn, wholeNumber } from "./options.js";
 
@@ -69,7 +71,7 @@ export function optimizerFor({ optimizer, momentum, nesterov, weightDecay }: Opt
 }
 
 export function lossFor(name: "cross-entropy" | "mean-square" | undefined): Loss | undefined {
-  return name && { "cross-entropy": crossEntropy, "mean-square": meanSquare }[name];
+  return name && { "cross-entropy": crossEntropy(), "mean-square": meanSquare }[name];
 }
 
 /** `epoch 3/10  loss 0.3121  accuracy 89.12 %  validation 88.90 %  4.2 s` */

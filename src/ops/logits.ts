@@ -10,3 +10,9 @@ export function logitsBehind(output: Value, rank: number): Value {
   if (node?.domain !== "" || (node.type !== "Softmax" && node.type !== "LogSoftmax")) return output;
   return normalizeAxis(node.int("axis", -1), rank) === rank - 1 ? (node.inputs[0] ?? output) : output;
 }
+
+/** What stands before a final Sigmoid: logits of labels that do not exclude each other. Any other value is returned as it is. */
+export function sigmoidInput(output: Value): Value {
+  const node = output.producer;
+  return node?.domain === "" && node.type === "Sigmoid" ? (node.inputs[0] ?? output) : output;
+}

@@ -1,7 +1,8 @@
 import { fromNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
+import type { Value } from "../graph/ir.js";
 import { type Coupling, opaque } from "./coupling.js";
-import { expansion, none, withoutWeights } from "./define.js";
+import { none, rule, withoutWeights } from "./define.js";
 import { stopped } from "./elementwise.js";
 import type { Correction } from "./repair.js";
 
@@ -49,12 +50,14 @@ const filledCoupling: Coupling = {
 
 const fixedDims = opaque("gives it with a fixed size");
 
-/** off + (on - off) times 1 where the index is, else 0. */
-const oneHotExpansion = expansion((c) => {
-  const [off, on] = c.emitMany("Split", [c.input(2), c.list([1, 1])], 2, { axis: attr.int(0) });
-  const ends = c.constant(fromNumbers(c.dtype(c.input(2)), [2], [0, 1]));
-  const places = c.emit("OneHot", [c.input(0), c.input(1), ends], { axis: attr.int(c.node.int("axis", -1)) });
-  return [c.add(off, c.mul(c.sub(on, off), places))];
+/** With a 1 in p where the index is, else 0, the output is off + (on - off) p: on gets the sum of g p, off that of the rest. */
+const oneHotGradient = rule((g) => {
+  const grad = g.gradOf(0);
+  const ends = g.constant(fromNumbers(g.dtype(g.input(2)), [2], [0, 1]));
+  const places = g.emit("OneHot", [g.input(0), g.input(1), ends], { axis: attr.int(g.node.int("axis", -1)) });
+  const total = (value: Value) => g.reshape(g.emit("ReduceSum", [value]), [1]);
+  const on = total(g.mul(grad, places));
+  return [null, null, g.emit("Concat", [g.sub(total(grad), on), on], { axis: attr.int(0) })];
 });
 
 /** Where values come from without following an input smoothly: constants, random numbers, shapes, indices. */
@@ -68,5 +71,5 @@ export const sourceOps = [
   ...stopped(["Shape"], shapeCoupling),
   ...stopped(["Size"], sizeCoupling),
   withoutWeights("Range", none("the number of elements of Range depends on its inputs"), fixedDims),
-  withoutWeights("OneHot", oneHotExpansion, fixedDims),
+  withoutWeights("OneHot", oneHotGradient, fixedDims),
 ];

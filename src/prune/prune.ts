@@ -10,13 +10,13 @@ import { magnitude } from "./criteria/magnitude.js";
 import { type PrunableLayer, prunableLayers } from "./layers.js";
 import { checkOptions, type PruneOptions } from "./options.js";
 import { Recovery } from "./recovery.js";
+import { recoveryLesson } from "./recovery-lesson.js";
 import type { RoundRecord } from "./round.js";
 import { scoreLayer } from "./score.js";
 import { searchDrop } from "./search-drop.js";
 import { SearchRange, searched } from "./search-range.js";
 import { searchSize } from "./search-size.js";
 import { namesWithStatistics } from "./statistics.js";
-import { teacherFor } from "./teacher.js";
 import { type PhaseEpoch, Work } from "./work.js";
 
 /** The weights of a layer, and how much of them is zero, before and after. */
@@ -139,8 +139,8 @@ async function createRecovery(original: Model, options: PruneOptions): Promise<R
   const { recovery, procedure, selection } = options;
   if (!recovery || recovery.epochs === 0) return null;
   const gradual = procedure.kind === "gradual";
-  const teacher = await teacherFor(original, recovery, options);
-  return Recovery.create(original, teacher, recovery, options, {
+  const lesson = await recoveryLesson(original, recovery, options);
+  return Recovery.create(original, lesson, recovery, options, {
     // Between rounds the statistic is gathered on its own.
     statistic: gradual ? selection.criterion.statistic : undefined,
     gradients: gradual && procedure.regrow,

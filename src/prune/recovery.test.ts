@@ -3,6 +3,7 @@ import { blobs } from "../../test/support/blobs.js";
 import { freshModel } from "../../test/support/pruning.js";
 import { cloneModel } from "../graph/clone.js";
 import { nodeEngine } from "../run/node.js";
+import { crossEntropy } from "../train/losses/cross-entropy.js";
 import { sgd } from "../train/optimizers.js";
 import { prunableLayers } from "./layers.js";
 import { type PhaseState, Recovery } from "./recovery.js";
@@ -12,7 +13,8 @@ it("sums gradients from the last move of the mask on, those of removed weights t
   const original = freshModel();
   const options = { data: blobs(32), epochs: 7, batchSize: 32, rate: 0, optimizer: sgd() };
   const context = { engine: nodeEngine, threads: 1, seed: 1, evaluation: null };
-  const recovery = await Recovery.create(original, null, options, context, { gradients: true });
+  const lesson = { loss: crossEntropy(), teacher: null };
+  const recovery = await Recovery.create(original, lesson, options, context, { gradients: true });
   const { model } = cloneModel(original);
   const layers = prunableLayers(model.graph);
   const whole = layers.map(({ size }) => new Uint8Array(size).fill(1));

@@ -11,16 +11,14 @@ import { type EpochRecord, fit } from "../train/fit.js";
 import { frozenTensors } from "../train/frozen.js";
 import { gather, type Layout, type Slice, scatter, sliceNamed } from "../train/layout.js";
 import { adamW, type Optimizer } from "../train/optimizers.js";
-import { prepareModel } from "../train/prepare.js";
 import type { Program, Statistic } from "../train/program.js";
 import { oneCycleRate, type RateSchedule } from "../train/rates.js";
+import type { Lesson } from "../train/teacher/lesson.js";
 import { Trainer, type TrainingState } from "../train/trainer.js";
 import { applyMask } from "./apply.js";
 import { assertSameRun, checkpointPath } from "./checkpoints.js";
 import { fadeOut } from "./fade-out.js";
 import type { PrunableLayer } from "./layers.js";
-import { recoveryLoss } from "./recovery-loss.js";
-import { answerKind, type Teacher, teacherShare } from "./teacher.js";
 
 /** How the weights that stay are trained back. */
 export interface RecoveryOptions {
@@ -116,45 +114,44 @@ export class Recovery {
   readonly #optimizer: Optimizer;
   readonly #options: RecoveryOptions & { rate: number; schedule: RateSchedule };
   readonly #context: RunContext;
-  readonly #teacher: Teacher | null;
+  readonly #lesson: Lesson;
 
   private constructor(
     program: Program,
     optimizer: Optimizer,
     { rate = 0.001, schedule = oneCycleRate, ...options }: RecoveryOptions,
     context: RunContext,
-    teacher: Teacher | null,
+    lesson: Lesson,
   ) {
     this.#program = program;
     this.#optimizer = optimizer;
     this.#options = { ...options, rate, schedule };
     this.#context = context;
-    this.#teacher = teacher;
+    this.#lesson = lesson;
   }
 
   /**
    * @param model what is trained, or the one that it was made from by setting weights to 0.
-   * @param teacher of `teacherFor`.
+   * @param lesson of `recoveryLesson`, of the model before pruning.
    * Throws `unsupported` for an operator without a gradient, `bad-data` when model and data do not fit, `bad-usage` for
    * options that contradict each other.
    */
   static async create(
     model: Model,
-    teacher: Teacher | null,
+    lesson: Lesson,
     options: RecoveryOptions,
     context: RunContext,
     { statistic, gradients }: Gathered,
   ): Promise<Recovery> {
-    const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW(), temperature = 4 } = options;
-    const kind = data.labelKind ?? answerKind(prepareModel(model));
-    const loss = recoveryLoss({ kind, teacher: teacherShare(options), temperature });
+    const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW() } = options;
+    const { loss, teacher } = lesson;
     const frozen = frozenTensors(model, options.freeze ?? []);
     const statistics: Record<string, Statistic> = {};
     if (statistic) statistics.criterion = statistic;
     if (gradients) statistics.gradient = (_, __, gradient) => gradient;
     const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, masked: true, statistics };
-    const program = await compileFor(model, data, batchSize, programOptions, context.engine);
-    return new Recovery(program, optimizer, options, context, teacher);
+    const program = await compileFor(model, data, batchSize, programOptions, context.engine, teacher?.targetsFor);
+    return new Recovery(program, optimizer, options, context, lesson);
   }
 
   /** Whether training changes the tensor of this name. */
@@ -194,7 +191,7 @@ export class Recovery {
       return judged?.accuracy ?? -(judged?.loss ?? 0);
     };
     const { maskMoves, fading, onStep, onEpoch } = phase;
-    const teacher = this.#teacher;
+    const { teacher } = this.#lesson;
     try {
       const history = await fit(trainer, {
         data,
@@ -202,7 +199,7 @@ export class Recovery {
         rate,
         schedule,
         seed: randomStream(seed, "phase", phase.name).integer(2 ** 31),
-        ...(teacher && { targetsFor: (indices) => ({ teacher: teacher(indices) }) }),
+        ...(teacher && { targetsFor: teacher.targetsFor }),
         ...(fading && { intervention: fadeOut(fadingVector(parameters, fading)) }),
         ...(maskMoves && {
           intervention: {
@@ -228,6 +225,7 @@ export class Recovery {
       throw error;
     } finally {
       await trainer.release();
+      await teacher?.release();
     }
   }
 

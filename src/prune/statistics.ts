@@ -7,9 +7,9 @@ import type { Engine } from "../run/session.js";
 import { compileFor } from "../train/compile-for.js";
 import { labelTargets } from "../train/label-targets.js";
 import { gather, sliceNamed } from "../train/layout.js";
-import { crossEntropy, meanSquare } from "../train/losses.js";
 import { sgd } from "../train/optimizers.js";
 import type { Program, Statistic } from "../train/program.js";
+import { lossOfLabels } from "../train/teacher/lesson.js";
 import { Trainer } from "../train/trainer.js";
 import type { PrunableLayer } from "./layers.js";
 
@@ -46,7 +46,9 @@ export async function gatherStatistics(
     const order = { batchSize: program.batchSize, seed, shuffle: true, dropLast: true };
     for await (const { batch } of batches(data, order)) {
       assertGoesOn(signal, "stopped while looking at gradients");
-      await trainer.take([{ inputs: batch.inputs, targets: labelTargets(program, data, batch.labels), rate: 0 }]);
+      await trainer.take([
+        { inputs: batch.inputs, targets: labelTargets(program.targets, data, batch.labels), rate: 0 },
+      ]);
       if (++done === batchCount) break;
     }
     const sums = trainer.statistic("sum");
@@ -85,7 +87,7 @@ function compile(
       hint: "Give labelled data, or take the criterion magnitude.",
     });
   }
-  const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
+  const loss = lossOfLabels(data.labelKind);
   const options = { loss, optimizer: sgd(), batchNorm: "fixed", masked: false, statistics } as const;
   return compileFor(model, data, batchSize, options, engine);
 }

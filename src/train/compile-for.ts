@@ -1,8 +1,10 @@
 import { EspalierError } from "../base/errors.js";
-import type { Dataset } from "../data/dataset.js";
+import type { Batch, Dataset } from "../data/dataset.js";
 import { fixedBatch } from "../graph/example-axes.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
+import { labelTargets } from "./label-targets.js";
+import type { TargetsFor } from "./loss-graph.js";
 import { checkInputs } from "./predict.js";
 import { prepareModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions } from "./program.js";
@@ -15,21 +17,23 @@ export async function compileFor(
   batchSize: number | undefined,
   options: ProgramOptions,
   engine: Engine,
+  targetsFor?: TargetsFor,
 ): Promise<Program> {
   checkInputs(model.graph.requiredInputs, data);
   const size = batchSizeOf(model, data, batchSize);
-  const prepared = prepareModel(model);
+  const prepared = prepareModel(model, options.loss.values);
   const names = prepared.graph.requiredInputs.map(({ name }) => name);
-  const batchFrom = async (first: number) => {
-    const { inputs } = await data.read(Uint32Array.from({ length: size }, (_, i) => first + i));
-    return Object.fromEntries(names.map((name, i) => [name, inputs[i]]));
-  };
+  const feedsOf = ({ inputs }: Batch) => Object.fromEntries(names.map((name, i) => [name, inputs[i]]));
+  const indicesFrom = (first: number) => Uint32Array.from({ length: size }, (_, i) => first + i);
   const batches = async function* () {
-    for (let first = 0; first + size <= data.size; first += size) yield await batchFrom(first);
+    for (let first = 0; first + size <= data.size; first += size) yield feedsOf(await data.read(indicesFrom(first)));
   };
   // What no example computes is not computed in training either.
   await takeBranches(prepared, batches, { engine });
-  return compileProgram(prepared, await batchFrom(0), options, engine);
+  const batch = await data.read(indicesFrom(0));
+  const labels = labelTargets(options.loss.targets, data, batch.labels);
+  const targets = { ...labels, ...(await targetsFor?.(indicesFrom(0), batch)) };
+  return compileProgram(prepared, { inputs: feedsOf(batch), targets }, options, engine);
 }
 
 /** Examples a step: as wanted, else what the model's batch axis is fixed to, else 64. */

@@ -5,7 +5,8 @@ import { addGraphOutput } from "../graph/edit.js";
 import { modelBytes } from "../onnx/write.js";
 import { nodeEngine } from "../run/node.js";
 import { computeGradients } from "./compute-gradients.js";
-import { crossEntropy, meanSquare } from "./losses.js";
+import { crossEntropy } from "./losses/cross-entropy.js";
+import { meanSquare } from "./losses/mean-square.js";
 
 const engine = nodeEngine;
 const w = [0.5, -1, 1, 0.3, -0.7, 0.2];
@@ -65,7 +66,7 @@ describe("computeGradients", () => {
     });
     const loss = shares.reduce((sum, row, i) => sum - Math.log(row[labels[i]]), 0) / 4;
     const { c: bias } = byHand(shares.map((row, i) => row.map((share, j) => (share - Number(j === labels[i])) / 4)));
-    const options = { engine, inputs: { x }, loss: crossEntropy, targets: { class: intTensor(labels) } };
+    const options = { engine, inputs: { x }, loss: crossEntropy(), targets: { class: intTensor(labels) } };
     await expectGradients(computeGradients(linear(), { ...options, parameters: ["c"] }), loss, { c: bias });
   });
 
@@ -95,13 +96,13 @@ describe("computeGradients", () => {
   it("says which targets it misses, and how they have to look", async () => {
     const options = { engine, inputs: { x }, loss: meanSquare };
     await expect(computeGradients(linear(), options)).rejects.toMatchObject({
-      code: "bad-usage",
-      message: /targets of the kind 'value', none are given/,
+      code: "bad-data",
+      message: /^mean-square: it needs targets of the kind 'value', there are none/,
     });
     const targets = { value: floatTensor([4], [1, 2, 3, 4]) };
     await expect(computeGradients(linear(), { ...options, targets })).rejects.toMatchObject({
       code: "bad-data",
-      message: /are float \[4\], the loss needs float \[4,2\]/,
+      message: /^mean-square: targets of dims \[4\] for an output of \[4,2\]/,
     });
   });
 });

@@ -5,19 +5,16 @@ import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setGraphOutputs, setType } from "../graph/edit.js";
 import type { Model, Value } from "../graph/ir.js";
-import type { Trace } from "../graph/trace.js";
 import { ancestors } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { emitGradients } from "../passes/autodiff.js";
 import { removeDead } from "../passes/remove-dead.js";
 import type { Engine, Tensors } from "../run/session.js";
-import { traceModel } from "../run/trace.js";
-import { inputNames } from "./input-names.js";
 import { learnableConstants } from "./learnable.js";
-import { emitLoss, outputFor } from "./loss-graph.js";
-import type { Loss, TargetKind } from "./losses.js";
+import { emitLoss, type Targets } from "./loss-graph.js";
+import type { Loss, TargetName } from "./losses/loss.js";
 import { ownConstants } from "./own-constants.js";
-import { prepareModel, specializeModel } from "./prepare.js";
+import { prepareModel, specializeModel, traceExpanded } from "./prepare.js";
 import { batchOf } from "./program.js";
 
 export interface GradientOptions {
@@ -30,8 +27,8 @@ export interface GradientOptions {
    * targets and serves to compare gradients with those of another implementation.
    */
   loss: Loss | "mean-square";
-  /** What the loss compares with: class numbers [N], values or a teacher's scores of the output's dims. */
-  targets?: Partial<Record<TargetKind, Tensor>>;
+  /** What the loss compares with, by the names that it asks for: class numbers [N], values of the output's dims. */
+  targets?: Partial<Record<TargetName, Tensor>>;
   /** Names of float32 constants of the model. Default: all that training would change. */
   parameters?: readonly string[];
 }
@@ -49,24 +46,23 @@ export interface Gradients {
  * operators on the way that no gradient passes, `bad-data` when loss, outputs and targets do not fit.
  */
 export async function computeGradients(model: Model, options: GradientOptions): Promise<Gradients> {
-  const { engine, threads, inputs, targets = {} } = options;
-  const prepared = prepareModel(model);
+  const { engine, threads, inputs } = options;
+  const chosen = options.loss === "mean-square" ? squaresOfOutputs : options.loss;
+  const prepared = prepareModel(model, chosen.values);
   const { graph } = prepared;
   const own = ownConstants(graph);
   for (const name of options.parameters ?? []) assertFloats(own.get(name) ?? null, name);
   const forward = await specializeModel(prepared, inputs, engine);
   const b = new Builder(graph, "gradients/");
-  const { value: loss, feeds } = emitChosen(b, options, forward);
-  for (const [kind, target] of Object.entries(targets)) {
-    const name = inputNames.target(kind as TargetKind);
-    if (name in feeds) feeds[name] = fitting(target, feeds[name], kind);
-  }
+  const targets: Targets = {};
+  for (const [name, target] of Object.entries(options.targets ?? {})) if (target) targets[name] = target;
+  const { value: loss, feeds } = emitLoss(b, chosen, forward, batchOf(graph.requiredInputs, inputs), targets);
   const behind = ancestors([loss]);
   const isOwn = ({ name }: Value) => own.has(name);
   const parameters = options.parameters
     ? options.parameters.flatMap((name) => graph.find(name) ?? [])
     : learnableConstants(graph).filter((value) => isOwn(value) && behind.has(value));
-  const trace = await traceModel(prepared, { ...inputs, ...feeds }, engine);
+  const trace = await traceExpanded(prepared, { ...inputs, ...feeds }, engine);
   const found = emitGradients(graph, new Map([[loss, b.scalar(1)]]), parameters, trace);
   const reached = new Set([...found.keys()].map(({ name }) => name));
   const lost = options.parameters?.find((name) => !reached.has(name));
@@ -97,32 +93,18 @@ export async function computeGradients(model: Model, options: GradientOptions): 
   }
 }
 
-/** The loss, and examples of its targets. */
-function emitChosen(
-  b: Builder,
-  { loss, inputs, targets = {} }: GradientOptions,
-  trace: Trace,
-): { value: Value; feeds: Record<string, Tensor> } {
-  const { graph } = b;
-  if (loss === "mean-square") return { value: meanOfSquares(b, trace), feeds: {} };
-  const batchSize = batchOf(graph.requiredInputs, inputs);
-  const { output, dims } = outputFor(loss, graph, trace, batchSize);
-  const missing = loss.targets.find((kind) => !targets[kind]);
-  if (missing) {
-    throw new EspalierError("bad-usage", `it compares with targets of the kind ${quoted(missing)}, none are given`, {
-      who: loss.name,
-    });
-  }
-  return emitLoss(b, loss, output, dims, batchSize);
-}
-
-function meanOfSquares(b: Builder, trace: Trace): Value {
-  const outputs = b.graph.outputs.filter((output) => trace.dtype(output) === "float");
-  const count = outputs.reduce((sum, output) => sum + sizeOf(trace.dims(output)), 0);
-  if (count === 0) throw new EspalierError("unsupported", "the model gives no float32 numbers to differentiate");
-  const sums = outputs.map((output) => b.emit("ReduceSumSquare", [output], { keepdims: attr.int(0) }));
-  return b.emit("Mul", [sums.length === 1 ? sums[0] : b.emit("Sum", sums), b.scalar(1 / count)]);
-}
+/** The mean of the squares of all float elements that the model gives. */
+const squaresOfOutputs: Loss = {
+  name: "mean-square",
+  targets: [],
+  emit({ builder: b, dims, dtype }) {
+    const outputs = b.graph.outputs.filter((output) => dtype(output) === "float");
+    const count = outputs.reduce((sum, output) => sum + sizeOf(dims(output)), 0);
+    if (count === 0) throw new EspalierError("unsupported", "the model gives no float32 numbers to differentiate");
+    const sums = outputs.map((output) => b.emit("ReduceSumSquare", [output], { keepdims: attr.int(0) }));
+    return b.emit("Mul", [sums.length === 1 ? sums[0] : b.emit("Sum", sums), b.scalar(1 / count)]);
+  },
+};
 
 function assertFloats(value: Value | null, name: string): void {
   const tensor = constantOf(value);
@@ -131,10 +113,4 @@ function assertFloats(value: Value | null, name: string): void {
     ? `its elements are ${tensor.dtype}`
     : "the model has no constant of this name, or several values";
   throw new EspalierError("bad-usage", `there is no gradient: ${what}`, { who: `tensor ${quoted(name)}` });
-}
-
-function fitting(target: Tensor, example: Tensor, kind: string): Tensor {
-  if (target.dtype === example.dtype && String(target.dims) === String(example.dims)) return target;
-  const [got, needed] = [target, example].map(({ dtype, dims }) => `${dtype} [${dims}]`);
-  throw new EspalierError("bad-data", `targets of the kind ${quoted(kind)} are ${got}, the loss needs ${needed}`);
 }

@@ -29,8 +29,8 @@ describe("fit", () => {
 
   it("shows every example once an epoch, each epoch in another order", async () => {
     const seen: number[] = [];
-    const targetsFor = (indices: Uint32Array) => {
-      seen.push(...indices);
+    const targetsFor = async (indices: ArrayLike<number>) => {
+      seen.push(...Array.from(indices));
       return {};
     };
     await fit(await trainerFor(smallModel()), { ...options, epochs: 2, targetsFor });

@@ -1,11 +1,10 @@
 import { EspalierError } from "../base/errors.js";
 import { assertGoesOn } from "../base/interruption.js";
-import type { Tensor } from "../base/tensor.js";
 import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
 import { labelTargets } from "./label-targets.js";
-import type { TargetKind } from "./losses.js";
+import type { TargetsFor } from "./loss-graph.js";
 import type { RateSchedule } from "./rates.js";
 import { RunLength } from "./run-length.js";
 import type { Step, Trainer, TrainingState } from "./trainer.js";
@@ -17,7 +16,7 @@ export interface EpochRecord {
   steps: number;
   /** Means over the epoch's batches. */
   loss: number;
-  /** Share of right answers, 0 to 1; null without class labels. */
+  /** Share of right answers, 0 to 1; null where the loss knows none. */
   accuracy: number | null;
   /** Learning rate at the end of the epoch. */
   rate: number;
@@ -33,8 +32,8 @@ export interface FitOptions {
   /** Peak learning rate, and how it moves over the run. */
   rate: number;
   schedule: RateSchedule;
-  /** Targets beside the labels: a teacher's answers for the examples of a batch. */
-  targetsFor?(indices: Uint32Array): Partial<Record<TargetKind, Tensor>>;
+  /** A teacher's answers. */
+  targetsFor?: TargetsFor;
   /** Acts on the trainer before the steps for which it is due; pruning moves the mask here. */
   intervention?: Intervention;
   /** Judges the network after an epoch; higher is better. */
@@ -81,7 +80,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
   for (let epoch = progress.history.length + 1; epoch <= epochs && !outOfPatience(progress, options); epoch++) {
     const started = performance.now();
     let lossSum = 0;
-    let hits: number | null = 0;
+    let accuracySum: number | null = 0;
     let done = (epoch - 1) * stepsPerEpoch;
     let pending: Step[] = [];
     let last: Step | null = null;
@@ -93,7 +92,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       for (const result of results) {
         assertGoesOn(options.signal, `stopped in epoch ${epoch}`, howToGoOn);
         lossSum += result.loss;
-        hits = hits === null || result.hits === null ? null : hits + result.hits;
+        accuracySum = accuracySum === null || result.accuracy === null ? null : accuracySum + result.accuracy;
         done++;
         options.onStep?.(done, totalSteps, result.loss);
       }
@@ -106,7 +105,8 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
         await takePending();
         await options.intervention.act(trainer, step, totalSteps);
       }
-      const targets = { ...labelTargets(trainer.program, data, batch.labels), ...options.targetsFor?.(indices) };
+      const labels = labelTargets(trainer.program.targets, data, batch.labels);
+      const targets = { ...labels, ...(await options.targetsFor?.(indices, batch)) };
       last = { inputs: batch.inputs, targets, rate: options.rate * options.schedule.factor(step, totalSteps) };
       pending.push(last);
       if (pending.length >= runLength.steps) await takePending();
@@ -119,7 +119,7 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       epoch,
       steps: stepsPerEpoch,
       loss: lossSum / stepsPerEpoch,
-      accuracy: hits === null ? null : hits / (stepsPerEpoch * batchSize),
+      accuracy: accuracySum === null ? null : accuracySum / stepsPerEpoch,
       rate: last?.rate ?? 0,
       score,
       seconds: (performance.now() - started) / 1000,

@@ -28,13 +28,12 @@ it("trains an output [N, 1] on values [N], just as on values [N, 1]", async () =
 });
 
 it("gives none to a loss that asks for none, whatever they are", () => {
-  const asksForNothing = { targets: ["teacher"], outputDims: [16, 2] } as const;
-  expect(labelTargets(asksForNothing, line([64]), floatTensor([3], [1, 2, 3]))).toEqual({});
+  expect(labelTargets(["teacher"], line([64]), floatTensor([3], [1, 2, 3]))).toEqual({});
 });
 
 it("names the dims when there are more or fewer values than the output has", async () => {
   await expect(trainModel(regressionModel(2), line([64]), options)).rejects.toThrow(
-    "line: targets of dims [16] for an output of [16,2]. Is this the model for these data? If the values are class " +
+    "mean-square: targets of dims [16] for an output of [16,2]. Is this the model for these data? If the values are class " +
       "numbers, read them as such, with --labels class.",
   );
 });
@@ -49,6 +48,6 @@ it("does not speak of classes where the output has one number for each example",
     },
   };
   await expect(trainModel(regressionModel(), twice, options)).rejects.toThrow(
-    /^line: targets of dims \[16,2\] for an output of \[16,1\]\. Is this the model for these data\?$/,
+    /^mean-square: targets of dims \[16,2\] for an output of \[16,1\]\. Is this the model for these data\?$/,
   );
 });

@@ -12,6 +12,8 @@ export interface Slice {
   dims: readonly number[];
   offset: number;
   size: number;
+  /** Values to begin with, of a tensor that is trained along and is no part of the model. */
+  start?: Float32Array;
 }
 
 /**
@@ -23,10 +25,10 @@ export interface Layout {
   size: number;
 }
 
-export function layOut(tensors: readonly { name: string; dims: readonly number[] }[]): Layout {
+export function layOut(tensors: readonly Pick<Slice, "name" | "dims" | "start">[]): Layout {
   let size = 0;
-  const slices = tensors.map(({ name, dims }) => {
-    const slice = { name, dims, offset: size, size: sizeOf(dims) };
+  const slices = tensors.map((tensor) => {
+    const slice = { ...tensor, offset: size, size: sizeOf(tensor.dims) };
     size += slice.size;
     return slice;
   });
@@ -39,10 +41,20 @@ export function sliceNamed(layout: Layout, name: string): Slice {
   return slice;
 }
 
+/** Of a constant that is no part of the model. */
+export function startingWith(value: Value): Pick<Slice, "name" | "dims" | "start"> {
+  const tensor = constantOf(value);
+  return { name: value.name, dims: tensor?.dims ?? [], start: tensor ? toFloat32(tensor) : new Float32Array(0) };
+}
+
 /** The constants of a graph as one flat vector. */
 export function gather(layout: Layout, graph: Graph): Float32Array {
   const flat = new Float32Array(layout.size);
   for (const slice of layout.slices) {
+    if (slice.start) {
+      flat.set(slice.start, slice.offset);
+      continue;
+    }
     const tensor = constantOf(valueNamed(graph, slice.name));
     if (!tensor || tensor.size !== slice.size) {
       throw new EspalierError("bad-usage", `expected a constant of ${slice.size} elements`, { who: slice.name });
@@ -54,7 +66,8 @@ export function gather(layout: Layout, graph: Graph): Float32Array {
 
 /** Writes a flat vector back into the constants of a graph, in their own element types. */
 export function scatter(layout: Layout, graph: Graph, flat: Float32Array): void {
-  for (const { name, offset, size } of layout.slices) {
+  for (const { name, offset, size, start } of layout.slices) {
+    if (start) continue;
     const value = valueNamed(graph, name);
     const tensor = constantOf(value);
     if (tensor) setConstant(value, fromFloat32(tensor.dtype, tensor.dims, flat.slice(offset, offset + size)));

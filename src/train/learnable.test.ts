@@ -5,19 +5,20 @@ import { attr } from "../graph/attribute.js";
 import type { Model } from "../graph/ir.js";
 import { nodeEngine } from "../run/node.js";
 import { gather } from "./layout.js";
-import { crossEntropy } from "./losses.js";
+import { crossEntropy } from "./losses/cross-entropy.js";
 import { sgd } from "./optimizers.js";
 import { prepareModel } from "./prepare.js";
 import { compileProgram, type Program } from "./program.js";
 import { Trainer } from "./trainer.js";
 
 const optimizer = sgd();
+const labels = intTensor([0, 1, 1, 0]);
 
 const compile = (model: Model): Promise<Program> =>
   compileProgram(
     prepareModel(model),
-    { x },
-    { loss: crossEntropy, optimizer, batchNorm: "batch", masked: false },
+    { inputs: { x }, targets: { class: labels } },
+    { loss: crossEntropy(), optimizer, batchNorm: "batch", masked: false },
     nodeEngine,
   );
 
@@ -41,8 +42,7 @@ it("trains constants that arrive transposed, reshaped or handed on, under their 
   });
   const trainers = [await trainerFor(direct), await trainerFor(turned)];
   expect(trainers[1].program.parameters.slices.map(({ name }) => name)).toEqual(["w", "c"]);
-  for (const trainer of trainers)
-    await trainer.take([{ inputs: [x], targets: { class: intTensor([0, 1, 1, 0]) }, rate: 0.5 }]);
+  for (const trainer of trainers) await trainer.take([{ inputs: [x], targets: { class: labels }, rate: 0.5 }]);
   const [a, b] = trainers.map(({ weights }) => [...weights]);
   for (const [i, j] of [0, 3, 1, 4, 2, 5, 6, 7].entries()) expect(b[j]).toBeCloseTo(a[i], 6);
   expect(a[0]).not.toBeCloseTo(0.5, 3);

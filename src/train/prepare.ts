@@ -1,6 +1,7 @@
+import { EspalierError, quoted } from "../base/errors.js";
 import { cloneModel } from "../graph/clone.js";
-import { removeGraphInput } from "../graph/edit.js";
-import type { Model } from "../graph/ir.js";
+import { addGraphOutput, removeGraphInput } from "../graph/edit.js";
+import type { Graph, Model } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import { expandComposites } from "../passes/expand-composites.js";
 import { fixInputDims } from "../passes/fix-inputs.js";
@@ -17,9 +18,11 @@ import { traceModel } from "../run/trace.js";
  * A copy of the model in the form that the rules of operators know: operators of one opset, all constants initializers,
  * nothing that only passes on. The names of constants stay, so that trained weights find their way back into the
  * original.
+ * @param keep names of values that stay too: they become outputs. Throws `bad-usage` for one that the graph has not.
  */
-export function prepareModel(original: Model): Model {
+export function prepareModel(original: Model, keep: readonly string[] = []): Model {
   const { model } = cloneModel(original);
+  for (const name of keep) keepValue(model.graph, name);
   upgradeOpset(model);
   liftConstants(model);
   // Files of IR version 3 list their weights among the inputs, as defaults that a caller may replace.
@@ -27,6 +30,16 @@ export function prepareModel(original: Model): Model {
   removeIdentities(model);
   removeDead(model);
   return model;
+}
+
+function keepValue(graph: Graph, name: string): void {
+  const value = graph.find(name);
+  if (!value) {
+    throw new EspalierError("bad-usage", `the model has no value ${quoted(name)}`, {
+      hint: "`espalier inspect` lists the layers; a value goes by its name in the file.",
+    });
+  }
+  if (!value.isGraphOutput) addGraphOutput(graph, value);
 }
 
 /**
@@ -46,5 +59,13 @@ export async function specializeModel(model: Model, example: Tensors, engine: En
     if (inlined > 0) continue;
     if (expandComposites(model, trace) === 0) return trace;
     removeDead(model);
+  }
+}
+
+/** A trace of the model, in which operators that do what several others do are replaced by these. */
+export async function traceExpanded(model: Model, feeds: Tensors, engine: Engine): Promise<Trace> {
+  for (;;) {
+    const trace = await traceModel(model, feeds, engine);
+    if (expandComposites(model, trace) === 0) return trace;
   }
 }

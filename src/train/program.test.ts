@@ -22,20 +22,25 @@ import { nodeEngine } from "../run/node.js";
 import { frozenTensors } from "./frozen.js";
 import { inputNames } from "./input-names.js";
 import { gather } from "./layout.js";
-import { crossEntropy } from "./losses.js";
+import { crossEntropy } from "./losses/cross-entropy.js";
 import { sgd } from "./optimizers.js";
 import { prepareModel, specializeModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions, type Statistic } from "./program.js";
 import { type StepResult, Trainer } from "./trainer.js";
 
 const labels = intTensor([0, 1, 1, 0]);
-const plain: ProgramOptions = { loss: crossEntropy, optimizer: sgd(), batchNorm: "batch", masked: false };
+const plain: ProgramOptions = { loss: crossEntropy(), optimizer: sgd(), batchNorm: "batch", masked: false };
 
 const linear = (b: Builder, input: Value) =>
   b.emit("Gemm", [input, constant(b, "w", [3, 2], [0.5, -1, 1, 0.3, -0.7, 0.2]), constant(b, "c", [2], [0.1, -0.2])]);
 
 const compile = (model: Model, options: Partial<ProgramOptions> = {}): Promise<Program> =>
-  compileProgram(prepareModel(model), { x }, { ...plain, ...options }, nodeEngine);
+  compileProgram(
+    prepareModel(model),
+    { inputs: { x }, targets: { class: labels } },
+    { ...plain, ...options },
+    nodeEngine,
+  );
 
 async function trainerFor(model: Model, options: Partial<ProgramOptions> = {}): Promise<Trainer> {
   const program = await compile(model, options);
@@ -272,7 +277,7 @@ describe("an If whose condition is known", () => {
     setType(taken, { dtype: "float", dims: [4, 2] });
     const compiled = compileProgram(
       prepareModel(model),
-      { x, [taken.name]: floatTensor([4, 2], Array(8).fill(0)) },
+      { inputs: { x, [taken.name]: floatTensor([4, 2], Array(8).fill(0)) }, targets: { class: labels } },
       plain,
       nodeEngine,
     );

@@ -1,6 +1,6 @@
 import type { DType } from "../base/dtype.js";
 import { EspalierError, quoted } from "../base/errors.js";
-import { floatTensor } from "../base/tensor.js";
+import { floatTensor, type Tensor } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import { Builder } from "../graph/builder.js";
 import { constantOf } from "../graph/constant.js";
@@ -12,16 +12,15 @@ import { modelBytes } from "../onnx/write.js";
 import { emitGradients } from "../passes/autodiff.js";
 import { removeDead } from "../passes/remove-dead.js";
 import type { Engine, Tensors } from "../run/session.js";
-import { traceModel } from "../run/trace.js";
 import { trainOnBatches } from "./batch-statistics.js";
 import { inputNames } from "./input-names.js";
-import { type Layout, layOut } from "./layout.js";
+import { type Layout, layOut, startingWith } from "./layout.js";
 import { learnableConstants } from "./learnable.js";
-import { emitLoss, outputFor } from "./loss-graph.js";
-import type { Loss, TargetKind } from "./losses.js";
+import { emitLoss, type Targets } from "./loss-graph.js";
+import type { Loss, TargetName } from "./losses/loss.js";
 import type { Optimizer } from "./optimizers.js";
 import { ownConstants } from "./own-constants.js";
-import { specializeModel } from "./prepare.js";
+import { specializeModel, traceExpanded } from "./prepare.js";
 import { scanSteps } from "./scan.js";
 import { unpack } from "./unpack.js";
 
@@ -71,26 +70,30 @@ export interface Program {
   state: readonly StateVector[];
   /** The model's own inputs. */
   inputs: readonly string[];
-  targets: readonly TargetKind[];
+  targets: readonly TargetName[];
   batchSize: number;
-  /** Dims of the output that the loss looks at, and so of targets that are values. */
-  outputDims: readonly number[];
   lossOutput: string;
-  /** Number of right answers in the batch; null without class labels. */
-  hitsOutput: string | null;
+  /** Share of right answers in the batch; null where the loss knows none. */
+  accuracyOutput: string | null;
+}
+
+/** One batch. */
+export interface Example {
+  inputs: Tensors;
+  targets: Targets;
 }
 
 /**
  * Turns `model` into a training step: forward, loss, backward, clipping, optimizer. The model must be in the form that
  * `prepareModel` gives it; it is used up. Constants of bodies are trained as well, if
  * no other value has their name.
- * @param example one batch of inputs by name, which fixes every shape.
+ * @param example one batch, which fixes every shape: inputs by name, and what the loss compares with.
  * Throws `unsupported` for an operator without a gradient on the way, and when all weights are of another type than
  * float32; `bad-data` when loss and output do not fit.
  */
 export async function compileProgram(
   model: Model,
-  example: Tensors,
+  example: Example,
   options: ProgramOptions,
   engine: Engine,
 ): Promise<Program> {
@@ -98,17 +101,20 @@ export async function compileProgram(
   const { graph } = model;
   const b = new Builder(graph, "train/");
   const inputs = graph.requiredInputs.map((input) => input.name);
-  const batchSize = batchOf(graph.requiredInputs, example);
+  const batchSize = batchOf(graph.requiredInputs, example.inputs);
   const own = ownConstants(graph);
-  const forward = await specializeModel(model, example, engine);
-  const { output, dims: outputDims } = outputFor(loss, graph, forward, batchSize);
+  const forward = await specializeModel(model, example.inputs, engine);
+  const emitted = emitLoss(b, loss, forward, batchSize, example.targets);
 
-  const behind = ancestors([output]);
+  const behind = ancestors([emitted.value]);
   const isWeight = (value: Value) => own.has(value.name) && behind.has(value) && !options.frozen?.(value.name);
   const trained = learnableConstants(graph).filter(isWeight);
   if (trained.length === 0) throw nothingToTrain(graph, learnableConstants(graph, otherFloats).find(isWeight), options);
-  const parameters = layOut(trained.map((value) => ({ name: value.name, dims: forward.dims(value) })));
-  const feeds: Tensors = { ...example };
+  const parameters = layOut([
+    ...trained.map((value) => ({ name: value.name, dims: forward.dims(value) })),
+    ...emitted.parameters.map(startingWith),
+  ]);
+  const feeds: Tensors = { ...example.inputs, ...emitted.feeds };
   const state: StateVector[] = [];
   const vector = (name: string, size: number): Value => {
     feeds[name] = floatTensor([size], new Float32Array(size));
@@ -123,14 +129,11 @@ export async function compileProgram(
     state.push({ input, output: publish(value, "float", [size]), size });
 
   const flat = vector(inputNames.parameters, parameters.size);
-  const weights = unpack(b, flat, parameters, trained);
+  const weights = unpack(b, flat, parameters, [...trained, ...emitted.parameters]);
   const running = options.batchNorm === "batch" ? trainOnBatches(b, behind, own, vector) : null;
 
-  const { value: lossValue, targets, feeds: zeros } = emitLoss(b, loss, output, outputDims, batchSize);
-  Object.assign(feeds, zeros);
-
-  const trace = await traceModel(model, feeds, engine);
-  const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(1)]]), weights, trace);
+  const trace = await traceExpanded(model, feeds, engine);
+  const gradients = emitGradients(graph, new Map([[emitted.value, b.scalar(1)]]), weights, trace);
   if (gradients.size === 0) throw new EspalierError("unsupported", "the loss does not depend on any trained weight");
   const mask = options.masked ? vector(inputNames.mask, parameters.size) : null;
   const whole = pack(b, weights, parameters, gradients);
@@ -157,9 +160,8 @@ export async function compileProgram(
     const after = b.emit("Add", [before, statistic(b, flat, whole)]);
     handOn(inputNames.statistic(name), after, parameters.size);
   }
-  const labels = targets.get("class");
-  const lossOutput = publish(lossValue, "float", []);
-  const hitsOutput = labels ? publish(emitHits(b, output, labels), "float", []) : null;
+  const lossOutput = publish(emitted.value, "float", []);
+  const accuracyOutput = emitted.accuracy && publish(emitted.accuracy, "float", []);
   // onnxruntime also runs what nobody reads, such as the Softmax after the logits.
   removeDead(model);
   return {
@@ -168,11 +170,10 @@ export async function compileProgram(
     running: running?.layout ?? layOut([]),
     state,
     inputs,
-    targets: [...targets.keys()],
+    targets: loss.targets,
     batchSize,
-    outputDims,
     lossOutput,
-    hitsOutput,
+    accuracyOutput,
     bytes: modelBytes(scanSteps(model, state, mask ? [mask.name] : [])),
   };
 }
@@ -214,16 +215,16 @@ function emitClip(b: Builder, gradient: Value, mask: Value | null, norm: number)
   return b.emit("Mul", [gradient, b.emit("Min", [shorter, b.scalar(1)])]);
 }
 
-function emitHits(b: Builder, output: Value, labels: Value): Value {
-  const answers = b.emit("ArgMax", [output], { axis: attr.int(1), keepdims: attr.int(0) });
-  const right = b.emit("Cast", [b.emit("Equal", [answers, labels])], { to: attr.int(1) });
-  return b.emit("ReduceSum", [right], { keepdims: attr.int(0) });
-}
-
 /** How many examples a batch holds. */
 export function batchOf(inputs: readonly Value[], example: Tensors): number {
-  for (const [i, axis] of exampleAxes(inputs).entries()) {
-    if (axis !== null) return example[inputs[i].name].dims[axis];
-  }
+  return examplesOf(
+    inputs,
+    inputs.map(({ name }) => example[name]),
+  );
+}
+
+/** Likewise, of tensors in the order of the inputs. */
+export function examplesOf(inputs: readonly Value[], tensors: readonly Tensor[]): number {
+  for (const [i, axis] of exampleAxes(inputs).entries()) if (axis !== null) return tensors[i].dims[axis];
   return 1;
 }

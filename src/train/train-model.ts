@@ -11,10 +11,11 @@ import { assertFinite } from "./finite.js";
 import { type EpochRecord, fit } from "./fit.js";
 import { frozenTensors } from "./frozen.js";
 import { gather, scatter } from "./layout.js";
-import { crossEntropy, type Loss, meanSquare } from "./losses.js";
+import type { Loss } from "./losses/loss.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Program } from "./program.js";
 import type { RateSchedule } from "./rates.js";
+import { lossOfLabels } from "./teacher/lesson.js";
 import { Trainer } from "./trainer.js";
 
 export interface TrainOptions {
@@ -124,7 +125,7 @@ function assertConsistent(data: Dataset, { patience, validation, checkpoint }: T
 /** The training step for batches of these data. */
 function compile(model: Model, data: Dataset, options: TrainOptions): Promise<Program> {
   const { engine, batchSize, optimizer, freeze = [], batchNorm = "fixed", clipNorm } = options;
-  const loss = options.loss ?? (data.labelKind === "class" ? crossEntropy : meanSquare);
+  const loss = options.loss ?? lossOfLabels(data.labelKind);
   const frozen = frozenTensors(model, freeze);
   return compileFor(model, data, batchSize, { loss, optimizer, frozen, batchNorm, clipNorm, masked: false }, engine);
 }

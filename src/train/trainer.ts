@@ -2,7 +2,8 @@ import { EspalierError } from "../base/errors.js";
 import { byteLengthOf, floatScalar, floatTensor, Tensor, toFloat32 } from "../base/tensor.js";
 import type { Engine, Session, Tensors } from "../run/session.js";
 import { inputNames } from "./input-names.js";
-import type { TargetKind } from "./losses.js";
+import type { Targets } from "./loss-graph.js";
+import type { TargetName } from "./losses/loss.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Program } from "./program.js";
 
@@ -21,15 +22,15 @@ export interface TrainingState {
 /** What one step learns from. */
 export interface Step {
   inputs: readonly Tensor[];
-  targets: Partial<Record<TargetKind, Tensor>>;
+  targets: Targets;
   /** The learning rate. */
   rate: number;
 }
 
 export interface StepResult {
   loss: number;
-  /** Right answers in the batch; null without class labels. */
-  hits: number | null;
+  /** Share of right answers in the batch; null where the loss knows none. */
+  accuracy: number | null;
 }
 
 /** How to come to a state: by taking steps again, which gives the same bits. */
@@ -166,12 +167,12 @@ export class Trainer {
 
     const computed = await this.#session.run(feeds);
     const losses = toFloat32(computed[program.lossOutput]);
-    const hits = program.hitsOutput === null ? null : toFloat32(computed[program.hitsOutput]);
+    const accuracies = program.accuracyOutput === null ? null : toFloat32(computed[program.accuracyOutput]);
     const next: Record<string, Float32Array> = {};
     for (const { input, output } of program.state) next[input] = toFloat32(computed[output]);
     return {
       state: { step: step + steps.length, vectors: next, mask, firstLoss: from.firstLoss ?? losses[0] },
-      results: steps.map((_, i) => ({ loss: losses[i], hits: hits === null ? null : hits[i] })),
+      results: steps.map((_, i) => ({ loss: losses[i], accuracy: accuracies ? accuracies[i] : null })),
     };
   }
 
@@ -212,13 +213,9 @@ function diverged(what: string): EspalierError {
   return new EspalierError("diverged", what, { hint: "Lower the learning rate, or clip the gradient." });
 }
 
-function targetOf(targets: Step["targets"], kind: TargetKind): Tensor {
-  const target = targets[kind];
-  if (target) return target;
-  throw new EspalierError("bad-data", `the loss needs targets of the kind '${kind}', the data have none`, {
-    hint:
-      kind === "teacher" ? "" : `Have the labels read as such, with --labels ${kind}, or take the loss that fits them.`,
-  });
+function targetOf(targets: Targets, name: TargetName): Tensor {
+  if (name in targets) return targets[name];
+  throw new EspalierError("bad-data", `a batch lacks the targets of the kind '${name}' that the first one had`);
 }
 
 /** Tensors of the same type and dims as one, with a first axis for which it is. One alone is not copied. */

@@ -2,8 +2,9 @@ import { randomStream } from "../../src/base/random.js";
 import type { Dataset } from "../../src/data/dataset.js";
 import type { Model } from "../../src/graph/ir.js";
 import { nodeEngine } from "../../src/run/node.js";
+import { labelTargets } from "../../src/train/label-targets.js";
 import { gather } from "../../src/train/layout.js";
-import { crossEntropy } from "../../src/train/losses.js";
+import { crossEntropy } from "../../src/train/losses/cross-entropy.js";
 import { buildNetwork, type Network } from "../../src/train/networks/network.js";
 import { adamW } from "../../src/train/optimizers.js";
 import { prepareModel } from "../../src/train/prepare.js";
@@ -35,12 +36,13 @@ export async function trainerFor(
   options: Partial<ProgramOptions> = {},
   dataset: Dataset = smallData,
 ): Promise<Trainer> {
-  const { inputs } = await dataset.read(Uint32Array.from({ length: 32 }, (_, i) => i));
+  const { inputs, labels } = await dataset.read(Uint32Array.from({ length: 32 }, (_, i) => i));
+  const example = { inputs: { input: inputs[0] }, targets: labelTargets(["class"], dataset, labels) };
   const full: ProgramOptions = {
-    ...{ loss: crossEntropy, optimizer: adamW(), batchNorm: "batch", masked: false },
+    ...{ loss: crossEntropy(), optimizer: adamW(), batchNorm: "batch", masked: false },
     ...options,
   };
-  const program = await compileProgram(prepareModel(model), { input: inputs[0] }, full, nodeEngine);
+  const program = await compileProgram(prepareModel(model), example, full, nodeEngine);
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
   return Trainer.create(program, full.optimizer, start, nodeEngine, 2);
 }

@@ -156,7 +156,9 @@ describe("what units give on data", () => {
     const noClassifier = new Net(seed);
     const maps = noClassifier.conv(noClassifier.input(["n", 1, 4, 4]), "a", 1, 6);
     const pictures = await buildGroups(noClassifier.output(noClassifier.conv(maps, "b", 6, 2)), { engine: nodeEngine });
-    await expect(observe(pictures, new Set(), ["taylor"], options)).rejects.toThrow(/needs one row of class scores/);
+    await expect(observe(pictures, new Set(), ["taylor"], options)).rejects.toThrow(
+      /expected a row of class scores for each label, got scores \[4,2,4,4\]/,
+    );
     const other = { ...options, data: blobs(8, { dims: [1, 5, 5] }) };
     await expect(observe(grouping, new Set(), ["mean"], other)).rejects.toThrow(/the data have \[1,5,5\]/);
     await expect(observe(grouping, new Set(), ["mean"], { ...options, batchSize: 99 })).rejects.toThrow(

@@ -13,15 +13,14 @@ import { readersOf } from "../../ops/constant-view.js";
 import { emitGradients } from "../../passes/autodiff.js";
 import { removeDead } from "../../passes/remove-dead.js";
 import type { Engine, Tensors } from "../../run/session.js";
-import { traceModel } from "../../run/trace.js";
 import { batchSizeOf } from "../../train/compile-for.js";
 import { inputNames } from "../../train/input-names.js";
 import { labelTargets } from "../../train/label-targets.js";
-import { emitLoss, outputFor } from "../../train/loss-graph.js";
-import { crossEntropy, meanSquare, type TargetKind } from "../../train/losses.js";
+import { emitLoss } from "../../train/loss-graph.js";
 import { checkInputs } from "../../train/predict.js";
-import { specializeModel } from "../../train/prepare.js";
+import { specializeModel, traceExpanded } from "../../train/prepare.js";
 import { takeBranches } from "../../train/taken-branches.js";
+import { lossOfLabels } from "../../train/teacher/lesson.js";
 import type { StatisticsOptions } from "../statistics.js";
 import { Activity, type ActivityStatistic, takesGradient } from "./activity.js";
 import { type Gate, gatedModel } from "./gates.js";
@@ -122,22 +121,21 @@ async function emitBackward(
   }
   const { graph } = model;
   const inputs = graph.requiredInputs.map(({ name }) => name);
-  const example = feedsOf(inputs, await data.read(Uint32Array.from({ length: size }, (_, i) => i)));
+  const batch = await data.read(Uint32Array.from({ length: size }, (_, i) => i));
+  const example = feedsOf(inputs, batch);
   const forward = await specializeModel(model, example, engine);
-  const loss = data.labelKind === "class" ? crossEntropy : meanSquare;
-  const { output, dims: outputDims } = outputFor(loss, graph, forward, size);
+  const loss = lossOfLabels(data.labelKind);
   const b = new Builder(graph, "observe/");
-  const { value: lossValue, feeds } = emitLoss(b, loss, output, outputDims, size);
-  const trace = await traceModel(model, { ...example, ...feeds }, engine);
+  const { value: lossValue, feeds } = emitLoss(b, loss, forward, size, labelTargets(loss.targets, data, batch.labels));
+  const trace = await traceExpanded(model, { ...example, ...feeds }, engine);
   const gated = gates.flatMap((gate) => (graph.find(gate.gated.name) === gate.gated ? [gate.gated] : []));
   // The loss is a mean over the examples; each example's own is asked for.
   const gradients = emitGradients(graph, new Map([[lossValue, b.scalar(size)]]), gated, trace);
-  const program = { targets: loss.targets, outputDims };
   return {
     gradients,
     targets(batch) {
-      const byKind = Object.entries(labelTargets(program, data, batch.labels));
-      return Object.fromEntries(byKind.map(([kind, tensor]) => [inputNames.target(kind as TargetKind), tensor]));
+      const byName = Object.entries(labelTargets(loss.targets, data, batch.labels));
+      return Object.fromEntries(byName.map(([name, tensor]) => [inputNames.target(name), tensor]));
     },
   };
 }

@@ -5,9 +5,9 @@ import { constantOf } from "../../graph/constant.js";
 import type { Model } from "../../graph/ir.js";
 import type { Evaluation } from "../../train/evaluate.js";
 import { frozenTensors } from "../../train/frozen.js";
+import { recoveryLesson } from "../recovery-lesson.js";
 import type { RoundRecord } from "../round.js";
 import { oneShot } from "../schedules/one-shot.js";
-import { teacherFor } from "../teacher.js";
 import type { PhaseEpoch } from "../work.js";
 import { allocate } from "./allocate.js";
 import { buildGroups } from "./build-groups.js";
@@ -101,8 +101,8 @@ export async function pruneStructured(original: Model, options: StructuredOption
   // What does not fit shall show before anything is trained.
   allocate(grouping, new Map(), { ...context, sparsity: 0 });
   const learns = recovery && recovery.epochs + lassoEpochs + (options.fadeEpochs ?? 0) > 0;
-  const teacher = learns ? await teacherFor(original, recovery, context) : null;
-  const thinning = new Thinning(grouping, teacher, context);
+  const lesson = learns ? await recoveryLesson(original, recovery, context) : null;
+  const thinning = new Thinning(grouping, lesson, context);
   const before = await thinning.evaluate();
   const rounds: RoundRecord[] = [];
   const onRound = (record: RoundRecord) => {

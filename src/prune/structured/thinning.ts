@@ -7,10 +7,10 @@ import type { Tensors } from "../../run/session.js";
 import { type Evaluation, evaluate } from "../../train/evaluate.js";
 import { withGroupLasso } from "../../train/group-lasso.js";
 import { adamW } from "../../train/optimizers.js";
+import type { Lesson } from "../../train/teacher/lesson.js";
 import type { Phase, RecoveryOptions, RunContext } from "../recovery.js";
 import type { Schedule } from "../schedules/schedule.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../snapshot.js";
-import type { Teacher } from "../teacher.js";
 import type { PhaseEpoch } from "../work.js";
 import { type Allocation, type AllocationOptions, allocate, openSets, whatStays } from "./allocate.js";
 import { looksAtData } from "./criteria/criterion.js";
@@ -70,7 +70,7 @@ const steps = 1000;
 export class Thinning {
   readonly grouping: Grouping;
   readonly history: PhaseEpoch[] = [];
-  readonly #teacher: Teacher | null;
+  readonly #lesson: Lesson | null;
   readonly #options: ThinningOptions;
   readonly #example: Tensors;
   #removed: ReadonlySet<Group> = new Set();
@@ -78,9 +78,9 @@ export class Thinning {
   #proof: Proof | null = null;
 
   /** @param grouping whose model is changed in place */
-  constructor(grouping: Grouping, teacher: Teacher | null, options: ThinningOptions) {
+  constructor(grouping: Grouping, lesson: Lesson | null, options: ThinningOptions) {
     this.grouping = grouping;
-    this.#teacher = teacher;
+    this.#lesson = lesson;
     this.#options = options;
     this.#example = grouping.trace.firstFeeds;
   }
@@ -214,11 +214,12 @@ export class Thinning {
     options = this.#options.recovery,
     { fading, facts }: Partial<Pick<Phase, "fading" | "facts">> = {},
   ): Promise<Evaluation | null> {
-    if (!options || options.epochs === 0) return null;
+    const lesson = this.#lesson;
+    if (!options || options.epochs === 0 || !lesson) return null;
     const phase = { name, fading, facts: [this.#options.criterion.name, facts] };
     const sparsity = this.#removed.size / this.size.parts;
     try {
-      const { history, evaluation } = await trainCut(model, phase, sparsity, this.#teacher, options, this.#options);
+      const { history, evaluation } = await trainCut(model, phase, sparsity, lesson, options, this.#options);
       this.history.push(...history);
       return evaluation;
     } finally {

@@ -1,8 +1,8 @@
 import type { Model } from "../../graph/ir.js";
 import type { Evaluation } from "../../train/evaluate.js";
 import type { EpochRecord } from "../../train/fit.js";
+import type { Lesson } from "../../train/teacher/lesson.js";
 import { type Phase, Recovery, type RecoveryOptions, type RunContext } from "../recovery.js";
-import type { Teacher } from "../teacher.js";
 import type { PhaseEpoch, PhaseStep } from "../work.js";
 
 export interface TrainingReports {
@@ -19,7 +19,7 @@ export async function trainCut(
   model: Model,
   phase: Pick<Phase, "name" | "fading" | "facts">,
   sparsity: number,
-  teacher: Teacher | null,
+  lesson: Lesson,
   options: RecoveryOptions,
   context: RunContext & TrainingReports,
 ): Promise<{ history: readonly PhaseEpoch[]; evaluation: Evaluation | null }> {
@@ -30,7 +30,7 @@ export async function trainCut(
     epochs: options.epochs,
     sparsity,
   });
-  const recovery = await Recovery.create(model, teacher, options, context, { gradients: false });
+  const recovery = await Recovery.create(model, lesson, options, context, { gradients: false });
   const { history, evaluation } = await recovery.train(model, {
     ...phase,
     layers: [],

@@ -6,9 +6,9 @@ import type { Shapes } from "../../../run/example.js";
 import type { Evaluation } from "../../../train/evaluate.js";
 import { frozenTensors } from "../../../train/frozen.js";
 import { prepareModel } from "../../../train/prepare.js";
+import { recoveryLesson } from "../../recovery-lesson.js";
 import type { RoundRecord } from "../../round.js";
 import { oneShot } from "../../schedules/one-shot.js";
-import { teacherFor } from "../../teacher.js";
 import type { PhaseEpoch } from "../../work.js";
 import { traceExamples } from "../build-groups.js";
 import { type CutGoal, targetFor } from "../goal.js";
@@ -75,8 +75,8 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
   const layers = found.filter(({ weights }) => ![...weights].some(({ name }) => frozen(name)));
   assertEnough(layers.length, found.length, kind, "sparsity" in goal ? goal.sparsity : 1);
   const context = { ...options, criterion, rounds, recovery, evaluation, seed };
-  const teacher = recovery && recovery.epochs > 0 ? await teacherFor(original, recovery, context) : null;
-  const shallowing = new Shallowing(prepared, layers, teacher, context);
+  const lesson = recovery && recovery.epochs > 0 ? await recoveryLesson(original, recovery, context) : null;
+  const shallowing = new Shallowing(prepared, layers, lesson, context);
   const before = await shallowing.evaluate();
   const records: RoundRecord[] = [];
   const onRound = (record: RoundRecord) => {

@@ -2,10 +2,10 @@ import { randomStream } from "../../../base/random.js";
 import { subsetOf } from "../../../data/split.js";
 import type { Model } from "../../../graph/ir.js";
 import { type Evaluation, evaluate } from "../../../train/evaluate.js";
+import type { Lesson } from "../../../train/teacher/lesson.js";
 import type { RecoveryOptions, RunContext } from "../../recovery.js";
 import type { Schedule } from "../../schedules/schedule.js";
 import { restoreSnapshot, type Snapshot, takeSnapshot } from "../../snapshot.js";
-import type { Teacher } from "../../teacher.js";
 import type { PhaseEpoch } from "../../work.js";
 import { type CutTarget, fewestFor, progressOf } from "../goal.js";
 import type { SizeTrace } from "../prepare.js";
@@ -54,7 +54,7 @@ export class Shallowing {
   /** What the criterion last said of each layer while it was there. */
   readonly scores = new Map<ResidualLayer, number>();
   readonly #prepared: Prepared;
-  readonly #teacher: Teacher | null;
+  readonly #lesson: Lesson | null;
   readonly #options: ShallowingOptions;
   #removed: ReadonlySet<ResidualLayer> = new Set();
   /** What was gone when the others were scored. */
@@ -65,15 +65,10 @@ export class Shallowing {
    * @param prepared its model is changed in place.
    * @param layers those that may go.
    */
-  constructor(
-    prepared: Prepared,
-    layers: readonly ResidualLayer[],
-    teacher: Teacher | null,
-    options: ShallowingOptions,
-  ) {
+  constructor(prepared: Prepared, layers: readonly ResidualLayer[], lesson: Lesson | null, options: ShallowingOptions) {
     this.#prepared = prepared;
     this.layers = layers;
-    this.#teacher = teacher;
+    this.#lesson = lesson;
     this.#options = options;
   }
 
@@ -172,11 +167,12 @@ export class Shallowing {
 
   async #train(model: Model, name: string): Promise<Evaluation | null> {
     const { recovery, criterion } = this.#options;
-    if (!recovery || recovery.epochs === 0) return null;
+    const lesson = this.#lesson;
+    if (!recovery || recovery.epochs === 0 || !lesson) return null;
     const phase = { name, facts: [criterion.name, [...this.#removed].map((layer) => layer.name)] };
     const sparsity = this.#removed.size / this.layers.length;
     try {
-      const { history, evaluation } = await trainCut(model, phase, sparsity, this.#teacher, recovery, this.#options);
+      const { history, evaluation } = await trainCut(model, phase, sparsity, lesson, recovery, this.#options);
       this.history.push(...history);
       return evaluation;
     } finally {
