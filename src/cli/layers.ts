@@ -53,7 +53,7 @@ export async function pruneDepth(options: LayersOptions, run: PruneRun): Promise
     });
   }
   const original = readModel(path);
-  const target = targetFor(path, original, options);
+  const target = targetFor(path, original, options, ".json");
   const checkpoints = out === null ? undefined : checkpointsFor(out, options);
   const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);
   const recovery = recoveryFor(dryRun ? { ...options, epochs: 0 } : options, data, 3);

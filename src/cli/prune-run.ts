@@ -13,7 +13,7 @@ import type { Shapes } from "../run/example.js";
 import { nodeEngine } from "../run/node.js";
 import { webEngine } from "../run/web.js";
 import { rateScheduleNamed } from "../train/rates.js";
-import { assertApart } from "./apart.js";
+import { assertApart, assertReportKind, type ReportKind } from "./apart.js";
 import type { DataOptions } from "./data.js";
 import type { PruneData } from "./prune-data.js";
 import { assertFresh } from "./run-facts.js";
@@ -71,18 +71,21 @@ export interface Target {
 
 /**
  * Throws `bad-usage` for files that exist, or that the run reads, before it begins.
+ * @param kind what the report is.
  * @param others files that the run reads besides model and data.
  */
 export function targetFor(
   path: string,
   original: Model,
   { out, data, report, force, externalData }: RunOptions,
+  kind: ReportKind,
   others: readonly string[] = [],
 ): Target {
   const keep = [...filesOf(path, original), ...others, ...(data === undefined ? [] : dataFiles(data))];
   const target = { force, externalData, keep };
   if (out !== undefined) assertTarget(out, target);
   if (report !== undefined) {
+    assertReportKind(report, kind);
     if (out !== undefined) assertApart("report", report, out);
     assertTarget(report, { force, keep });
   }

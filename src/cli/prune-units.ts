@@ -43,7 +43,7 @@ export async function pruneUnits(options: RunOptions & UnitOptions, run: PruneRu
   const goal = cutGoalFor(options);
   optimizerFor(options);
   const original = readModel(path);
-  const target = targetFor(path, original, options);
+  const target = targetFor(path, original, options, ".json");
   const checkpoints = out === null ? undefined : checkpointsFor(out, options);
   if (shapes !== undefined) exampleInputs(original, { shapes, seed });
   const data = await readPruneData(options.data, options, original, { share: options.validation, seed }, terminal);

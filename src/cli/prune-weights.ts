@@ -54,7 +54,7 @@ export async function pruneWeights(options: WeightOptions, run: PruneRun): Promi
   const original = readModel(path);
   const early = procedure.kind === "rounds" ? procedure.rewindTo : undefined;
   const others = options.rewind !== undefined && early ? filesOf(options.rewind, early) : [];
-  const target = targetFor(path, original, options, others);
+  const target = targetFor(path, original, options, ".html", others);
   const checkpoints = checkpointsFor(out, options);
 
   // The file is tried on such inputs when all is done: a mistake in them shall not wait until then.

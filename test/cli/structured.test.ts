@@ -214,6 +214,21 @@ describe("prune --granularity", () => {
       "--round-to: says nothing about --granularity weight",
     ],
     [["--sparsity", "0.5"], 2, "it is not said where to write"],
+    [
+      ["--granularity", "filter", "--sparsity", "0.5", "--criterion", "bn-scale", "-o", "x.onnx"],
+      2,
+      "criterion bn-scale: it says nothing of any layer that may lose units. Take another one, such as l1.",
+    ],
+    [
+      ["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--report", "cut.html"],
+      2,
+      "--report: the report of this kind of pruning is JSON. Name it FILE.json.",
+    ],
+    [
+      ["--sparsity", "0.5", "-o", "x.onnx", "--report", "page.json"],
+      2,
+      "--report: the report of this kind of pruning is HTML. Name it FILE.html.",
+    ],
     [["--sparsity", "0.5", "-o", "x.onnx", "--refit"], 2, "--refit: says nothing about --granularity weight"],
     [
       ["--granularity", "filter", "--sparsity", "0.5", "-o", "x.onnx", "--lasso-epochs", "1"],

@@ -161,12 +161,25 @@ export class Thinning {
   }
 
   async #score(): Promise<Map<Group, number>> {
+    const { criterion } = this.#options;
+    const scores = scoreGroups(this.grouping, await this.#withActivities(), this.#removed);
+    const open = openSets(this.grouping, this.#options).flatMap(({ groups }) => groups);
+    if (open.length > 0 && !open.some((group) => scores.has(group) || this.#removed.has(group))) {
+      throw new EspalierError("bad-usage", "it says nothing of any layer that may lose units", {
+        who: `criterion ${criterion.name}`,
+        hint: "Take another one, such as l1.",
+      });
+    }
+    return scores;
+  }
+
+  async #withActivities(): Promise<ScoreOptions> {
     const { criterion, recovery } = this.#options;
-    if (!looksAtData(criterion) || !recovery) return scoreGroups(this.grouping, this.#options, this.#removed);
+    if (!looksAtData(criterion) || !recovery) return this.#options;
     const { data, batchSize } = recovery;
     const looking = { ...this.#options, data, batchSize };
     const activities = await observe(this.grouping, this.#removed, criterion.statistics, looking);
-    return scoreGroups(this.grouping, { ...this.#options, activities }, this.#removed);
+    return { ...this.#options, activities };
   }
 
   /** @param removed what was gone before the cut */
