@@ -143,4 +143,6 @@ export {
   stepRate,
   warmUp,
 } from "./train/rates.js";
+export type { TeachingOptions } from "./train/teacher/teaching.js";
 export { type TrainedModel, type TrainOptions, trainModel } from "./train/train-model.js";
+export type { UpdateOptions } from "./train/update/update.js";

@@ -95,3 +95,14 @@ export function shapes(
 export function collect(text: string, before: readonly string[] | undefined): string[] {
   return [...(before ?? []), text];
 }
+
+/** Collects `'fc*=0.9'`; commander hands in what earlier ones gave. */
+export function withRecord(
+  text: string,
+  before: Readonly<Record<string, number>> | undefined,
+  parse: (text: string) => number,
+): Record<string, number> {
+  const at = text.lastIndexOf("=");
+  if (at < 1) throw new InvalidArgumentError("Expected a pattern and a number, such as 'fc*=0.9'.");
+  return { ...before, [text.slice(0, at)]: parse(text.slice(at + 1)) };
+}

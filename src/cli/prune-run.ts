@@ -15,14 +15,23 @@ import { webEngine } from "../run/web.js";
 import { rateScheduleNamed } from "../train/rates.js";
 import { assertApart, assertReportKind, type ReportKind } from "./apart.js";
 import type { DataOptions } from "./data.js";
+import { type LossOptions, lossFor } from "./loss.js";
 import type { PruneData } from "./prune-data.js";
 import { assertFresh } from "./run-facts.js";
+import { type TeacherOptions, teachingFor } from "./teaching.js";
 import type { Terminal } from "./terminal.js";
-import { type OptimizerOptions, optimizerFor, phaseLine, roundLine } from "./training.js";
+import {
+  type OptimizerOptions,
+  optimizerFor,
+  phaseLine,
+  roundLine,
+  type UpdateChoice,
+  updatesFor,
+} from "./training.js";
 
 // What runs of the prune command share, whether single weights or whole units go.
 
-export interface RunOptions extends DataOptions, OptimizerOptions {
+export interface RunOptions extends DataOptions, OptimizerOptions, UpdateChoice, TeacherOptions, LossOptions {
   out?: string;
   data?: string;
   report?: string;
@@ -36,10 +45,7 @@ export interface RunOptions extends DataOptions, OptimizerOptions {
   batch?: number;
   rate?: number;
   rateSchedule: string;
-  teacher?: number;
-  temperature?: number;
   batchNorm?: "fixed" | "batch";
-  clip?: number;
   freeze?: readonly string[];
   validation?: number;
   checkpoint?: string;
@@ -77,11 +83,12 @@ export interface Target {
 export function targetFor(
   path: string,
   original: Model,
-  { out, data, report, force, externalData }: RunOptions,
+  { out, data, report, force, externalData, teacherModel, loss }: RunOptions,
   kind: ReportKind,
   others: readonly string[] = [],
 ): Target {
-  const keep = [...filesOf(path, original), ...others, ...(data === undefined ? [] : dataFiles(data))];
+  const read = [...others, ...[teacherModel, loss].filter((file) => file !== undefined)];
+  const keep = [...filesOf(path, original), ...read, ...(data === undefined ? [] : dataFiles(data))];
   const target = { force, externalData, keep };
   if (out !== undefined) assertTarget(out, target);
   if (report !== undefined) {
@@ -124,10 +131,10 @@ export function recoveryFor(options: RunOptions, data: PruneData | null, epochs:
       optimizer: optimizerFor(options),
       rate: options.rate,
       schedule: rateScheduleNamed(options.rateSchedule),
-      teacher: options.teacher,
-      temperature: options.temperature,
+      ...teachingFor(options),
+      loss: lossFor(options),
       batchNorm: options.batchNorm,
-      clipNorm: options.clip,
+      ...updatesFor(options),
       freeze: options.freeze,
     }
   );

@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
 import { readModel } from "../onnx/file.js";
 import type { LayerOptions } from "../prune/layers.js";
@@ -14,7 +14,7 @@ import type { Selection } from "../prune/score.js";
 import { assertSparsity } from "../prune/sparsity.js";
 import { structuredCriteria } from "../prune/structured/criteria/all.js";
 import { layerCriteria } from "../prune/structured/depth/criteria.js";
-import { byteCount, number, numberIn, wholeNumber } from "./options.js";
+import { byteCount, number, numberIn, wholeNumber, withRecord } from "./options.js";
 
 // Options of the prune command: how much goes, what goes first, and in which steps.
 
@@ -91,9 +91,7 @@ function layerPolicy(text: string): "keep" | number {
 
 /** Collects `--layer-sparsity 'fc*=0.9'`; commander hands in what earlier ones gave. */
 function layerSparsities(text: string, before: Readonly<Record<string, number>> | undefined): Record<string, number> {
-  const at = text.lastIndexOf("=");
-  if (at < 1) throw new InvalidArgumentError("Expected a pattern and a share, such as 'fc*=0.9'.");
-  return { ...before, [text.slice(0, at)]: number(text.slice(at + 1)) };
+  return withRecord(text, before, number);
 }
 
 export interface GoalOptions {

@@ -4,11 +4,9 @@ import { formatBytes, formatLoss, formatPercent } from "../base/format.js";
 import type { RoundRecord } from "../prune/round.js";
 import type { PhaseEpoch } from "../prune/work.js";
 import type { EpochRecord } from "../train/fit.js";
-import { crossEntropy } from "../train/losses/cross-entropy.js";
-import type { Loss } from "../train/losses/loss.js";
-import { meanSquare } from "../train/losses/mean-square.js";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizers.js";
-import { numberIn, wholeNumber } from "./options.js";
+import type { UpdateOptions } from "../train/update/update.js";
+import { numberIn, wholeNumber, withRecord } from "./options.js";
 
 // Options of the commands that train, and how they become an optimizer.
 
@@ -33,10 +31,20 @@ export const clipOption = new Option(
   "--clip <norm>",
   "shorten gradients to this Euclidean norm (default: leave them)",
 ).argParser(numberIn(0, Number.POSITIVE_INFINITY, { openLow: true }));
-export const lossOption = new Option(
-  "--loss <name>",
-  "what to lower (default: cross-entropy for classes, mean-square for values)",
-).choices(["cross-entropy", "mean-square"] as const);
+export const accumulateOption = new Option(
+  "--accumulate <batches>",
+  "one step for so many batches, along the mean of their gradients (default: 1)",
+).argParser(wholeNumber(1, 1e6));
+export const averageOption = new Option(
+  "--average <share>",
+  "give a running mean of the weights that keeps this share of itself at each step, say 0.999",
+).argParser(numberIn(0, 1, { openLow: true, openHigh: true }));
+export const layerRateOption = new Option(
+  "--layer-rate <glob=factor>",
+  "what the learning rate of tensors is multiplied by; may be repeated",
+).argParser((text: string, before: Readonly<Record<string, number>> | undefined) =>
+  withRecord(text, before, numberIn(0, Number.POSITIVE_INFINITY)),
+);
 export const batchNormOption = new Option(
   "--batch-norm <how>",
   "BatchNormalization keeps its statistics, or trains on those of each batch",
@@ -70,8 +78,15 @@ export function optimizerFor({ optimizer, momentum, nesterov, weightDecay }: Opt
   }
 }
 
-export function lossFor(name: "cross-entropy" | "mean-square" | undefined): Loss | undefined {
-  return name && { "cross-entropy": crossEntropy(), "mean-square": meanSquare }[name];
+export interface UpdateChoice {
+  clip?: number;
+  accumulate?: number;
+  average?: number;
+  layerRate?: Record<string, number>;
+}
+
+export function updatesFor({ clip, accumulate, average, layerRate }: UpdateChoice): UpdateOptions {
+  return { clipNorm: clip, accumulate, average, rates: layerRate };
 }
 
 /** `epoch 3/10  loss 0.3121  accuracy 89.12 %  validation 88.90 %  4.2 s` */

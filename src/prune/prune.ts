@@ -4,13 +4,13 @@ import { cloneModel } from "../graph/clone.js";
 import type { Model } from "../graph/ir.js";
 import type { Evaluation } from "../train/evaluate.js";
 import { frozenTensors } from "../train/frozen.js";
+import { lessonFor } from "../train/teacher/teaching.js";
 import { type Settled, settleAmount } from "./amount.js";
 import { assertFiniteWeights, type LayerSparsity, measureSparsity, tensorOf, weightsOf } from "./apply.js";
 import { magnitude } from "./criteria/magnitude.js";
 import { type PrunableLayer, prunableLayers } from "./layers.js";
 import { checkOptions, type PruneOptions } from "./options.js";
 import { Recovery } from "./recovery.js";
-import { recoveryLesson } from "./recovery-lesson.js";
 import type { RoundRecord } from "./round.js";
 import { scoreLayer } from "./score.js";
 import { searchDrop } from "./search-drop.js";
@@ -139,7 +139,7 @@ async function createRecovery(original: Model, options: PruneOptions): Promise<R
   const { recovery, procedure, selection } = options;
   if (!recovery || recovery.epochs === 0) return null;
   const gradual = procedure.kind === "gradual";
-  const lesson = await recoveryLesson(original, recovery, options);
+  const lesson = await lessonFor(original, original, recovery.data, recovery, options);
   return Recovery.create(original, lesson, recovery, options, {
     // Between rounds the statistic is gathered on its own.
     statistic: gradual ? selection.criterion.statistic : undefined,

@@ -14,14 +14,16 @@ import { adamW, type Optimizer } from "../train/optimizers.js";
 import type { Program, Statistic } from "../train/program.js";
 import { oneCycleRate, type RateSchedule } from "../train/rates.js";
 import type { Lesson } from "../train/teacher/lesson.js";
+import { bytesOfTeacher, type TeachingOptions } from "../train/teacher/teaching.js";
 import { Trainer, type TrainingState } from "../train/trainer.js";
+import { type UpdateOptions, updateFor } from "../train/update/update.js";
 import { applyMask } from "./apply.js";
 import { assertSameRun, checkpointPath } from "./checkpoints.js";
 import { fadeOut } from "./fade-out.js";
 import type { PrunableLayer } from "./layers.js";
 
 /** How the weights that stay are trained back. */
-export interface RecoveryOptions {
+export interface RecoveryOptions extends UpdateOptions, TeachingOptions {
   data: Dataset;
   /** Epochs of each phase of training; 0 trains nothing, the data then only serve criteria that look at gradients. */
   epochs: number;
@@ -33,17 +35,8 @@ export interface RecoveryOptions {
   rate?: number;
   /** How the rate moves over a phase. Default one-cycle. */
   schedule?: RateSchedule;
-  /**
-   * How much of the loss compares with the original model's answers instead of the labels, 0 to 1. Default 0 where the
-   * data have labels, 1 (distillation) where they have none.
-   */
-  teacher?: number;
-  /** Temperature of distillation. Default 4. */
-  temperature?: number;
   /** "batch": BatchNormalization trains on the statistics of each batch. "fixed": it keeps the model's. Default "fixed". */
   batchNorm?: "batch" | "fixed";
-  /** Largest Euclidean norm of the whole gradient. Default: any. */
-  clipNorm?: number;
   /** Glob patterns over names of tensors that keep their values; they are not pruned either. */
   freeze?: readonly string[];
 }
@@ -132,7 +125,7 @@ export class Recovery {
 
   /**
    * @param model what is trained, or the one that it was made from by setting weights to 0.
-   * @param lesson of `recoveryLesson`, of the model before pruning.
+   * @param lesson of `lessonFor`, of the model before pruning.
    * Throws `unsupported` for an operator without a gradient, `bad-data` when model and data do not fit, `bad-usage` for
    * options that contradict each other.
    */
@@ -143,13 +136,14 @@ export class Recovery {
     context: RunContext,
     { statistic, gradients }: Gathered,
   ): Promise<Recovery> {
-    const { data, batchSize, batchNorm = "fixed", clipNorm, optimizer = adamW() } = options;
+    const { data, batchSize, batchNorm = "fixed" } = options;
+    const optimizer = updateFor(model, options.optimizer ?? adamW(), options);
     const { loss, teacher } = lesson;
     const frozen = frozenTensors(model, options.freeze ?? []);
     const statistics: Record<string, Statistic> = {};
     if (statistic) statistics.criterion = statistic;
     if (gradients) statistics.gradient = (_, __, gradient) => gradient;
-    const programOptions = { loss, optimizer, frozen, batchNorm, clipNorm, masked: true, statistics };
+    const programOptions = { loss, optimizer, frozen, batchNorm, masked: true, statistics };
     const program = await compileFor(model, data, batchSize, programOptions, context.engine, teacher?.targetsFor);
     return new Recovery(program, optimizer, options, context, lesson);
   }
@@ -176,7 +170,7 @@ export class Recovery {
     const checkpoint = await this.#checkpoint(phase, start);
     const trainer = await Trainer.create(this.#program, this.#optimizer, start, engine, threads);
     const write = () => {
-      scatter(parameters, model.graph, trainer.weights);
+      scatter(parameters, model.graph, trainer.result);
       scatter(running, model.graph, trainer.running);
       const masks = masksIn(trainer.state, slices);
       // Times a mask of 0 a step below 0 is -0.
@@ -240,7 +234,12 @@ export class Recovery {
     assertSameRun(folder, phase.name);
     return {
       path: checkpointPath(folder, phase.name),
-      fingerprint: await fingerprintOf([this.#program.bytes], [parameters, running, mask], data, facts),
+      fingerprint: await fingerprintOf(
+        [this.#program.bytes, ...bytesOfTeacher(this.#options)],
+        [parameters, running, mask],
+        data,
+        facts,
+      ),
     };
   }
 }

@@ -13,6 +13,7 @@ import type { Step, Trainer, TrainingState } from "./trainer.js";
 export interface EpochRecord {
   /** Counts from 1. */
   epoch: number;
+  /** Batches that were learned from. */
   steps: number;
   /** Means over the epoch's batches. */
   loss: number;
@@ -64,10 +65,12 @@ export interface Intervention {
 export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochRecord[]> {
   const { data, epochs, seed, checkpoint } = options;
   const { batchSize } = trainer.program;
-  const stepsPerEpoch = Math.floor(data.size / batchSize);
+  const { batches: perStep = 1 } = trainer.optimizer;
+  const stepsPerEpoch = perStep * Math.floor(data.size / batchSize / perStep);
   if (stepsPerEpoch === 0) {
-    throw new EspalierError("bad-data", `${data.size} examples do not fill one batch of ${batchSize}`, {
-      hint: "Give a smaller batch size.",
+    const what = perStep === 1 ? `one batch of ${batchSize}` : `${perStep} batches of ${batchSize}`;
+    throw new EspalierError("bad-data", `${data.size} examples do not fill ${what}`, {
+      hint: perStep === 1 ? "Give a smaller batch size." : "Accumulate fewer batches, or give a smaller batch size.",
     });
   }
   const totalSteps = stepsPerEpoch * epochs;
@@ -107,9 +110,11 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       }
       const labels = labelTargets(trainer.program.targets, data, batch.labels);
       const targets = { ...labels, ...(await options.targetsFor?.(indices, batch)) };
-      last = { inputs: batch.inputs, targets, rate: options.rate * options.schedule.factor(step, totalSteps) };
+      const factor = options.schedule.factor(Math.floor(step / perStep), totalSteps / perStep);
+      last = { inputs: batch.inputs, targets, rate: options.rate * factor };
       pending.push(last);
       if (pending.length >= runLength.steps) await takePending();
+      if (done + pending.length === epoch * stepsPerEpoch) break;
     }
     await takePending();
     await trainer.checkFinite();

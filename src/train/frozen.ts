@@ -12,16 +12,24 @@ import { prepareModel } from "./prepare.js";
  */
 export function frozenTensors(model: Model, patterns: readonly string[]): (name: string) => boolean {
   if (patterns.length === 0) return () => false;
+  const names = trainedNames(model);
+  for (const pattern of patterns) assertTrained(names, pattern);
+  const matchers = patterns.map(globMatcher);
+  return (name) => matchers.some((fits) => fits(name));
+}
+
+/** Of the tensors that could be trained. */
+export function trainedNames(model: Model): readonly string[] {
   const { graph } = prepareModel(model);
   const own = ownConstants(graph);
   const read = [...allGraphs(graph)].flatMap((inner) => learnableConstants(inner));
-  const names = [...new Set(read.map(({ name }) => name).filter((name) => own.has(name)))];
-  const matchers = patterns.map((pattern) => {
-    const fits = globMatcher(pattern);
-    if (names.some(fits)) return fits;
-    throw new EspalierError("bad-usage", `no trained tensor is called ${quoted(pattern)}`, {
-      hint: `There are ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", ..." : ""}.`,
-    });
+  return [...new Set(read.map(({ name }) => name).filter((name) => own.has(name)))];
+}
+
+/** Throws `bad-usage` for a glob pattern that fits none of the names. */
+export function assertTrained(names: readonly string[], pattern: string): void {
+  if (names.some(globMatcher(pattern))) return;
+  throw new EspalierError("bad-usage", `no trained tensor is called ${quoted(pattern)}`, {
+    hint: `There are ${names.slice(0, 8).join(", ")}${names.length > 8 ? ", ..." : ""}.`,
   });
-  return (name) => matchers.some((fits) => fits(name));
 }

@@ -33,7 +33,7 @@ async function pulled(start: Float32Array, strength: number, grouped = axes): Pr
   const names = ["rate", "pull"];
   const scalars = names.map((name) => builder.input(name, "float", []));
   const stepped = optimizer.emit({
-    ...{ builder, layout, parameters, gradient, slots: [] },
+    ...{ builder, layout, parameters, gradient, slots: [], mask: null },
     scalar: (name) => scalars[names.indexOf(name)],
   });
   const session = await nodeEngine.load(modelBytes(model, [stepped.parameters]), { threads: 1 });

@@ -31,6 +31,7 @@ async function fiveSteps(optimizer: Optimizer): Promise<number[]> {
     parameters,
     gradient,
     slots,
+    mask: null,
     scalar,
   });
   const session = await nodeEngine.load(modelBytes(model, [stepped.parameters, ...stepped.slots]), { threads: 1 });

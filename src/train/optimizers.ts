@@ -11,6 +11,8 @@ export interface OptimizerStep {
   gradient: Value;
   /** The optimizer's own vectors from the step before; zeros at first. */
   slots: readonly Value[];
+  /** By which the parameters are multiplied after the step; null where none is removed. */
+  mask: Value | null;
   scalar(name: string): Value;
 }
 
@@ -19,7 +21,9 @@ export interface Optimizer {
   name: string;
   /** Names of its state vectors, each as long as the parameters. */
   slots: readonly string[];
-  /** The scalars of a step; `step` counts from 1. */
+  /** It takes a step once for so many batches. Default 1. */
+  batches?: number;
+  /** The scalars of a step; `step` counts from 1, each batch being one. */
   scalars(step: number, rate: number): Readonly<Record<string, number>>;
   emit(step: OptimizerStep): { parameters: Value; slots: readonly Value[] };
 }

@@ -27,6 +27,7 @@ import { sgd } from "./optimizers.js";
 import { prepareModel, specializeModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions, type Statistic } from "./program.js";
 import { type StepResult, Trainer } from "./trainer.js";
+import { clipped } from "./update/clipped.js";
 
 const labels = intTensor([0, 1, 1, 0]);
 const plain: ProgramOptions = { loss: crossEntropy(), optimizer: sgd(), batchNorm: "batch", masked: false };
@@ -140,7 +141,7 @@ describe("what a program computes", () => {
 
   it("gathers the whole gradient, of removed weights too, and anew where it is told to", async () => {
     const statistics = { gradient: gradientOf, twice: gradientOf };
-    const masked = await trainerFor(modelOf(linear), { masked: true, statistics, clipNorm: 1e-3 });
+    const masked = await trainerFor(modelOf(linear), { masked: true, statistics, optimizer: clipped(sgd(), 1e-3) });
     masked.mask = mask;
     // Another program with the same weights, no mask and nothing clipped.
     const plainTrainer = await trainerFor(modelOf(linear), { statistics: { gradient: gradientOf } });
@@ -159,7 +160,7 @@ describe("what a program computes", () => {
   });
 
   it("clips by the length of the gradient of what is left", async () => {
-    const trainer = await trainerFor(modelOf(linear), { masked: true, clipNorm: 0.01 });
+    const trainer = await trainerFor(modelOf(linear), { masked: true, optimizer: clipped(sgd(), 0.01) });
     trainer.mask = mask;
     const before = trainer.weights;
     await takeOne(trainer, 1);

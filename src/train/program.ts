@@ -26,7 +26,7 @@ import { unpack } from "./unpack.js";
 
 /**
  * Something gathered in the graph while training, for criteria that look at gradients: its sum over the steps is one
- * flat vector. `gradient` is that of the loss with respect to the weights, of removed ones too, not clipped.
+ * flat vector. `gradient` is that of the loss with respect to the weights, of removed ones too, of this batch alone and not clipped.
  */
 export type Statistic = (builder: Builder, weights: Value, gradient: Value) => Value;
 
@@ -37,8 +37,6 @@ export interface ProgramOptions {
   frozen?: (name: string) => boolean;
   /** "batch": BatchNormalization trains on the statistics of each batch. "fixed": it keeps the model's. */
   batchNorm: "batch" | "fixed";
-  /** Largest Euclidean norm of the whole gradient; longer ones are shortened to it. */
-  clipNorm?: number;
   /**
    * After each step the parameters are multiplied by a mask, so that removed weights, being 0, stay 0. The optimizer's
    * averages see the gradients of removed weights too: one that comes back moves as if it had always been there. (With
@@ -84,7 +82,7 @@ export interface Example {
 }
 
 /**
- * Turns `model` into a training step: forward, loss, backward, clipping, optimizer. The model must be in the form that
+ * Turns `model` into a training step: forward, loss, backward, optimizer. The model must be in the form that
  * `prepareModel` gives it; it is used up. Constants of bodies are trained as well, if
  * no other value has their name.
  * @param example one batch, which fixes every shape: inputs by name, and what the loss compares with.
@@ -136,8 +134,7 @@ export async function compileProgram(
   const gradients = emitGradients(graph, new Map([[emitted.value, b.scalar(1)]]), weights, trace);
   if (gradients.size === 0) throw new EspalierError("unsupported", "the loss does not depend on any trained weight");
   const mask = options.masked ? vector(inputNames.mask, parameters.size) : null;
-  const whole = pack(b, weights, parameters, gradients);
-  const gradient = options.clipNorm ? emitClip(b, whole, mask, options.clipNorm) : whole;
+  const gradient = pack(b, weights, parameters, gradients);
 
   const slots = optimizer.slots.map((name) => vector(inputNames.slot(name), parameters.size));
   const scalars = new Map<string, Value>();
@@ -146,7 +143,7 @@ export async function compileProgram(
     scalars.set(name, value);
     return value;
   };
-  const stepped = optimizer.emit({ builder: b, layout: parameters, parameters: flat, gradient, slots, scalar });
+  const stepped = optimizer.emit({ builder: b, layout: parameters, parameters: flat, gradient, slots, mask, scalar });
 
   setGraphOutputs(graph, []);
   const next = mask ? b.emit("Mul", [stepped.parameters, mask]) : stepped.parameters;
@@ -157,7 +154,7 @@ export async function compileProgram(
   if (running) handOn(inputNames.running, running.updated, running.layout.size);
   for (const [name, statistic] of Object.entries(options.statistics ?? {})) {
     const before = vector(inputNames.statistic(name), parameters.size);
-    const after = b.emit("Add", [before, statistic(b, flat, whole)]);
+    const after = b.emit("Add", [before, statistic(b, flat, gradient)]);
     handOn(inputNames.statistic(name), after, parameters.size);
   }
   const lossOutput = publish(emitted.value, "float", []);
@@ -205,14 +202,6 @@ function pack(b: Builder, weights: readonly Value[], layout: Layout, gradients: 
     return gradient ? b.emit("Reshape", [gradient, size]) : b.emit("ConstantOfShape", [size]);
   });
   return parts.length === 1 ? parts[0] : b.emit("Concat", parts, { axis: attr.int(0) });
-}
-
-/** gradient * min(1, norm / |gradient|), as PyTorch's clip_grad_norm_; removed weights do not count in the length. */
-function emitClip(b: Builder, gradient: Value, mask: Value | null, norm: number): Value {
-  const counted = mask ? b.emit("Mul", [gradient, mask]) : gradient;
-  const length = b.emit("ReduceL2", [counted], { keepdims: attr.int(0) });
-  const shorter = b.emit("Div", [b.scalar(norm), b.emit("Add", [length, b.scalar(1e-6)])]);
-  return b.emit("Mul", [gradient, b.emit("Min", [shorter, b.scalar(1)])]);
 }
 
 /** How many examples a batch holds. */

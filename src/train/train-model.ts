@@ -11,14 +11,15 @@ import { assertFinite } from "./finite.js";
 import { type EpochRecord, fit } from "./fit.js";
 import { frozenTensors } from "./frozen.js";
 import { gather, scatter } from "./layout.js";
-import type { Loss } from "./losses/loss.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Program } from "./program.js";
 import type { RateSchedule } from "./rates.js";
-import { lossOfLabels } from "./teacher/lesson.js";
+import type { Lesson } from "./teacher/lesson.js";
+import { bytesOfTeacher, lessonFor, type TeachingOptions } from "./teacher/teaching.js";
 import { Trainer } from "./trainer.js";
+import { type UpdateOptions, updateFor } from "./update/update.js";
 
-export interface TrainOptions {
+export interface TrainOptions extends UpdateOptions, TeachingOptions {
   engine: Engine;
   threads?: number;
   epochs: number;
@@ -28,14 +29,10 @@ export interface TrainOptions {
   /** Peak learning rate, and how it moves over the run. */
   rate: number;
   schedule: RateSchedule;
-  /** Default: cross-entropy for classes, mean square for values. */
-  loss?: Loss;
   /** Glob patterns over names of tensors that keep their values. */
   freeze?: readonly string[];
   /** "batch": BatchNormalization trains on the statistics of each batch. "fixed": it keeps the model's. Default "fixed". */
   batchNorm?: "batch" | "fixed";
-  /** Largest Euclidean norm of the whole gradient. Default: any. */
-  clipNorm?: number;
   /** Of the order of examples. Default 1. */
   seed?: number;
   /** Judges the model after every epoch: by accuracy, or by mean squared error for values. */
@@ -58,21 +55,23 @@ export interface TrainedModel {
 }
 
 /**
- * Trains a model on labelled data; the given one stays as it is.
+ * Trains a model on labels, or on what another one answers; the given one stays as it is.
  * A run that was killed and continued from its checkpoint gives the same bytes as one that was not.
  * Throws `unsupported` for an operator without a gradient, `bad-model` for weights that are NaN, `bad-data` when model and data do not fit, `interrupted`
  * when `signal` stopped it, `bad-usage` for options that contradict each other.
  */
 export async function trainModel(model: Model, data: Dataset, options: TrainOptions): Promise<TrainedModel> {
-  const { engine, threads, optimizer, validation, checkpoint, seed = 1 } = options;
-  assertConsistent(data, options);
-  const program = await compile(model, data, options);
+  const { engine, threads, validation, checkpoint, seed = 1 } = options;
+  assertConsistent(options);
+  const optimizer = updateFor(model, options.optimizer, options);
+  const lesson = await lessonFor(model, null, data, options, options);
+  const program = await compile(model, data, lesson, { ...options, optimizer });
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
   assertFinite(program.parameters, start.parameters);
   const trained = cloneModel(model).model;
   const trainer = await Trainer.create(program, optimizer, start, engine, threads);
   const update = () => {
-    scatter(program.parameters, trained.graph, trainer.weights);
+    scatter(program.parameters, trained.graph, trainer.result);
     scatter(program.running, trained.graph, trainer.running);
   };
   const validate = async (examples: Dataset) => {
@@ -80,7 +79,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
     const { accuracy, loss } = await evaluate(trained, examples, { engine, threads, signal: options.signal });
     return accuracy ?? -loss;
   };
-  const facts = [learningFacts({ ...options, seed, judge: validation }), options.patience];
+  const facts = [learningFacts({ ...options, optimizer, seed, judge: validation }), options.patience];
   const history: EpochRecord[] = [];
   try {
     await fit(trainer, {
@@ -88,10 +87,16 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
       data,
       seed,
       history,
+      ...(lesson.teacher && { targetsFor: lesson.teacher.targetsFor }),
       ...(validation && { validate: () => validate(validation) }),
       checkpoint: checkpoint && {
         path: checkpoint.path,
-        fingerprint: await fingerprintOf([program.bytes], [start.parameters, start.running], data, facts),
+        fingerprint: await fingerprintOf(
+          [program.bytes, ...bytesOfTeacher(options)],
+          [start.parameters, start.running],
+          data,
+          facts,
+        ),
       },
     });
     update();
@@ -102,16 +107,20 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
     return { model: trained, history, diverged: error };
   } finally {
     await trainer.release();
+    await lesson.teacher?.release();
   }
 }
 
-function assertConsistent(data: Dataset, { patience, validation, checkpoint }: TrainOptions) {
-  if (!data.labelKind) {
-    throw new EspalierError("bad-data", "the data have no labels to learn from", { who: data.name });
-  }
+function assertConsistent({ patience, validation, checkpoint }: TrainOptions) {
   if (patience !== undefined && !validation) {
     throw new EspalierError("bad-usage", "patience needs data to judge by", {
       hint: "Hold out a part of the data: --validation 0.1.",
+    });
+  }
+  if (validation && !validation.labelKind) {
+    throw new EspalierError("bad-usage", "without labels there is nothing to judge by", {
+      who: validation.name,
+      hint: "Leave --validation out, or give labels.",
     });
   }
   if (checkpoint && !checkpoint.resume && existsSync(checkpoint.path)) {
@@ -123,9 +132,15 @@ function assertConsistent(data: Dataset, { patience, validation, checkpoint }: T
 }
 
 /** The training step for batches of these data. */
-function compile(model: Model, data: Dataset, options: TrainOptions): Promise<Program> {
-  const { engine, batchSize, optimizer, freeze = [], batchNorm = "fixed", clipNorm } = options;
-  const loss = options.loss ?? lossOfLabels(data.labelKind);
+function compile(model: Model, data: Dataset, { loss, teacher }: Lesson, options: TrainOptions): Promise<Program> {
+  const { engine, batchSize, optimizer, freeze = [], batchNorm = "fixed" } = options;
   const frozen = frozenTensors(model, freeze);
-  return compileFor(model, data, batchSize, { loss, optimizer, frozen, batchNorm, clipNorm, masked: false }, engine);
+  return compileFor(
+    model,
+    data,
+    batchSize,
+    { loss, optimizer, frozen, batchNorm, masked: false },
+    engine,
+    teacher?.targetsFor,
+  );
 }

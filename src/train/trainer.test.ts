@@ -6,6 +6,7 @@ import { adam, type Optimizer, sgd } from "./optimizers.js";
 import type { ProgramOptions, Statistic } from "./program.js";
 import { RunLength } from "./run-length.js";
 import type { Step, Trainer } from "./trainer.js";
+import { clipped } from "./update/clipped.js";
 
 const gradient: Statistic = (_, __, g) => g;
 
@@ -35,7 +36,7 @@ describe("steps taken in one run", () => {
     {
       name: "SGD with momentum, masked, clipped, with a statistic",
       options: {
-        ...{ optimizer: sgd({ momentum: 0.9 }), masked: true, clipNorm: 0.1 },
+        ...{ optimizer: clipped(sgd({ momentum: 0.9 }), 0.1), masked: true },
         statistics: { sum: gradient },
       },
     },

@@ -6,6 +6,7 @@ import type { Targets } from "./loss-graph.js";
 import type { TargetName } from "./losses/loss.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Program } from "./program.js";
+import { averageSlot } from "./update/averaged.js";
 
 /** Everything a step hands to the next. Vectors are replaced, never written to, so that an old state stays valid. */
 export interface TrainingState {
@@ -107,6 +108,11 @@ export class Trainer {
   /** The parameters; removed ones are 0, or -0. */
   get weights(): Float32Array {
     return this.#state.vectors[inputNames.parameters];
+  }
+
+  /** What training comes to: the running mean of the weights where there is one, else the weights. */
+  get result(): Float32Array {
+    return this.#state.vectors[inputNames.slot(averageSlot)] ?? this.weights;
   }
 
   /** Sums of a statistic over the steps so far, laid out as `program.parameters`; null when it is not gathered. */

@@ -126,7 +126,7 @@ test.each([
   { args: ["--sparsity", "0.5", "--rounds", "3"], says: "--rounds: the schedule one-shot has no such option" },
   { args: ["--sparsity", "0.5", "--report", "OUT"], says: "the report and the model cannot be one file" },
   { args: ["--sparsity", "0.5", "--report", "MODEL", "--force"], says: "this would overwrite the input" },
-  { args: ["--sparsity", "0.5", "--layer-sparsity", "fc1"], says: "Expected a pattern and a share" },
+  { args: ["--sparsity", "0.5", "--layer-sparsity", "fc1"], says: "Expected a pattern and a number" },
 ])("bad usage ends with 2 and nothing written: $args", async ({ args, says }) => {
   const before = readFileSync(lenet);
   const actual = args.map((arg) => arg.replace("OUT", out()).replace("MODEL", lenet));

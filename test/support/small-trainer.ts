@@ -25,9 +25,9 @@ const small: Network = {
 /** What the small network learns from: eight batches of 32. */
 export const smallData = blobs(256);
 
-/** The small network, for images of 8 x 8 and four classes, always with the same weights. */
-export function smallModel(): Model {
-  return buildNetwork(small, [1, 8, 8], 4, randomStream(7, "weights"));
+/** The small network, for images of 8 x 8 and four classes, always with the same weights for one seed. */
+export function smallModel(seed = 7): Model {
+  return buildNetwork(small, [1, 8, 8], 4, randomStream(seed, "weights"));
 }
 
 /** A trainer for a model, with AdamW and batches of 32 unless told otherwise. */
@@ -35,8 +35,9 @@ export async function trainerFor(
   model: Model,
   options: Partial<ProgramOptions> = {},
   dataset: Dataset = smallData,
+  batch = 32,
 ): Promise<Trainer> {
-  const { inputs, labels } = await dataset.read(Uint32Array.from({ length: 32 }, (_, i) => i));
+  const { inputs, labels } = await dataset.read(Uint32Array.from({ length: batch }, (_, i) => i));
   const example = { inputs: { input: inputs[0] }, targets: labelTargets(["class"], dataset, labels) };
   const full: ProgramOptions = {
     ...{ loss: crossEntropy(), optimizer: adamW(), batchNorm: "batch", masked: false },

@@ -2,6 +2,7 @@ import { Option } from "@commander-js/extra-typings";
 import { defineCommand } from "../command.js";
 import { dataOption, imageFitOption, labelsOption, meanOption, scaleOption, stdOption } from "../data.js";
 import { pruneDepth } from "../layers.js";
+import { classWeightsOption, ignoreIndexOption, labelSmoothingOption, lossOption } from "../loss.js";
 import {
   collect,
   externalDataOption,
@@ -35,11 +36,22 @@ import {
   targetSizeOption,
   thresholdOption,
 } from "../pruning.js";
+import {
+  attentionOption,
+  featuresOption,
+  teacherCacheOption,
+  teacherModelOption,
+  teacherOption,
+  temperatureOption,
+} from "../teaching.js";
 import { Terminal } from "../terminal.js";
 import {
+  accumulateOption,
+  averageOption,
   batchNormOption,
   batchOption,
   clipOption,
+  layerRateOption,
   momentumOption,
   nesterovOption,
   optimizerOption,
@@ -110,18 +122,25 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(nesterovOption)
     .addOption(weightDecayOption)
     .addOption(clipOption)
+    .addOption(accumulateOption)
+    .addOption(averageOption)
+    .addOption(layerRateOption)
     .addOption(batchNormOption)
     .option("--freeze <glob>", "tensors that keep their values and are not pruned; may be repeated", collect)
     .addOption(refitOption)
     .addOption(lassoEpochsOption)
     .addOption(lassoOption)
     .addOption(fadeEpochsOption)
-    .option(
-      "--teacher <share>",
-      "of the loss that compares with the original model's answers (default: 0, without labels 1)",
-      numberIn(0, 1),
-    )
-    .option("--temperature <number>", "of the teacher (default: 4)", numberIn(0, 1000, { openLow: true }))
+    .addOption(lossOption)
+    .addOption(labelSmoothingOption)
+    .addOption(classWeightsOption)
+    .addOption(ignoreIndexOption)
+    .addOption(teacherOption)
+    .addOption(teacherModelOption)
+    .addOption(temperatureOption)
+    .addOption(featuresOption)
+    .addOption(attentionOption)
+    .addOption(teacherCacheOption)
     .option(
       "--validation <share>",
       "hold out this share of the training data to judge by (default: judge by the test part)",

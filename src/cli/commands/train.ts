@@ -31,6 +31,7 @@ import {
   stdOption,
 } from "../data.js";
 import { renderEvaluation } from "../evaluation.js";
+import { classWeightsOption, ignoreIndexOption, labelSmoothingOption, lossFor, lossOption } from "../loss.js";
 import {
   collect,
   forceOption,
@@ -43,19 +44,30 @@ import {
   wholeNumber,
 } from "../options.js";
 import { renderSaved } from "../saved.js";
+import {
+  attentionOption,
+  featuresOption,
+  teacherCacheOption,
+  teacherModelOption,
+  teacherOption,
+  teachingFor,
+  temperatureOption,
+} from "../teaching.js";
 import { Terminal } from "../terminal.js";
 import {
+  accumulateOption,
+  averageOption,
   batchNormOption,
   batchOption,
   clipOption,
   epochLine,
-  lossFor,
-  lossOption,
+  layerRateOption,
   momentumOption,
   nesterovOption,
   optimizerFor,
   optimizerOption,
   rateScheduleOption,
+  updatesFor,
   weightDecayOption,
 } from "../training.js";
 
@@ -77,7 +89,19 @@ export const trainCommand = defineCommand((command, { signal }) => {
     .addOption(nesterovOption)
     .addOption(weightDecayOption)
     .addOption(clipOption)
+    .addOption(accumulateOption)
+    .addOption(averageOption)
+    .addOption(layerRateOption)
     .addOption(lossOption)
+    .addOption(labelSmoothingOption)
+    .addOption(classWeightsOption)
+    .addOption(ignoreIndexOption)
+    .addOption(teacherOption)
+    .addOption(teacherModelOption)
+    .addOption(temperatureOption)
+    .addOption(featuresOption)
+    .addOption(attentionOption)
+    .addOption(teacherCacheOption)
     .option("--freeze <glob>", "tensors that keep their values; may be repeated", collect)
     .addOption(batchNormOption)
     .option(
@@ -104,7 +128,9 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const optimizer = optimizerFor(options);
       const source = networkNamed(name) ?? readNetworkFile(name);
       const fromFile = source instanceof Model;
-      const keep = [...(fromFile ? [name, ...externalFiles(name, source).values()] : []), ...dataFiles(options.data)];
+      const read = [options.teacherModel, options.loss].filter((file) => file !== undefined);
+      const own = fromFile ? [name, ...externalFiles(name, source).values()] : [];
+      const keep = [...own, ...read, ...dataFiles(options.data)];
       assertTarget(out, { force, keep });
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
       assertApart("checkpoint", checkpoint, out);
@@ -125,10 +151,11 @@ export const trainCommand = defineCommand((command, { signal }) => {
         optimizer,
         rate,
         schedule: rateScheduleNamed(options.rateSchedule),
-        loss: lossFor(options.loss),
+        loss: lossFor(options),
+        ...teachingFor(options),
         freeze: options.freeze,
         batchNorm: options.batchNorm ?? (fromFile ? "fixed" : "batch"),
-        clipNorm: options.clip,
+        ...updatesFor(options),
         seed,
         validation: held?.test,
         patience: options.patience,
@@ -146,20 +173,24 @@ export const trainCommand = defineCommand((command, { signal }) => {
         signal,
       });
       rmSync(checkpoint, { force: true });
-      // Training has seen to it that there are labels.
-      const data = firstLabelled(splits.test, held?.test ?? null, splits.train) ?? splits.train;
-      const evaluation = await evaluate(trained, data, {
-        engine: nodeEngine,
-        threads,
-        signal,
-        onBatch: (done, total) => terminal.progress("evaluating", done, total),
-      });
+      const judge = firstLabelled(splits.test, held?.test ?? null, splits.train);
+      const evaluation =
+        judge &&
+        (await evaluate(trained, judge, {
+          engine: nodeEngine,
+          threads,
+          signal,
+          onBatch: (done, total) => terminal.progress("evaluating", done, total),
+        }));
       const sizes = await measureSizes(out);
       if (fromFile) noteLostZeros(source, sizes, terminal);
-      const { classNames } = data;
-      const facts = { model: out, data: data.name, classNames, history, diverged: diverged?.what ?? null };
+      const { name: dataName, classNames } = judge ?? splits.train;
+      const facts = { model: out, data: dataName, classNames, history, diverged: diverged?.what ?? null };
       terminal.result({ ...facts, ...evaluation, ...sizes, ...saved }, () =>
-        [renderEvaluation(evaluation, data, terminal), "", renderSaved(saved, { sizes })].join("\n"),
+        [
+          ...(evaluation && judge ? [renderEvaluation(evaluation, judge, terminal), ""] : []),
+          renderSaved(saved, { sizes }),
+        ].join("\n"),
       );
       if (diverged) {
         throw new EspalierError("diverged", diverged.what, {

@@ -5,7 +5,7 @@ import { constantOf } from "../../graph/constant.js";
 import type { Model } from "../../graph/ir.js";
 import type { Evaluation } from "../../train/evaluate.js";
 import { frozenTensors } from "../../train/frozen.js";
-import { recoveryLesson } from "../recovery-lesson.js";
+import { lessonFor } from "../../train/teacher/teaching.js";
 import type { RoundRecord } from "../round.js";
 import { oneShot } from "../schedules/one-shot.js";
 import type { PhaseEpoch } from "../work.js";
@@ -101,7 +101,7 @@ export async function pruneStructured(original: Model, options: StructuredOption
   // What does not fit shall show before anything is trained.
   allocate(grouping, new Map(), { ...context, sparsity: 0 });
   const learns = recovery && recovery.epochs + lassoEpochs + (options.fadeEpochs ?? 0) > 0;
-  const lesson = learns ? await recoveryLesson(original, recovery, context) : null;
+  const lesson = learns ? await lessonFor(original, original, recovery.data, recovery, context) : null;
   const thinning = new Thinning(grouping, lesson, context);
   const before = await thinning.evaluate();
   const rounds: RoundRecord[] = [];

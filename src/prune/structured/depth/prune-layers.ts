@@ -6,7 +6,7 @@ import type { Shapes } from "../../../run/example.js";
 import type { Evaluation } from "../../../train/evaluate.js";
 import { frozenTensors } from "../../../train/frozen.js";
 import { prepareModel } from "../../../train/prepare.js";
-import { recoveryLesson } from "../../recovery-lesson.js";
+import { lessonFor } from "../../../train/teacher/teaching.js";
 import type { RoundRecord } from "../../round.js";
 import { oneShot } from "../../schedules/one-shot.js";
 import type { PhaseEpoch } from "../../work.js";
@@ -75,7 +75,8 @@ export async function pruneLayers(original: Model, options: PruneLayersOptions):
   const layers = found.filter(({ weights }) => ![...weights].some(({ name }) => frozen(name)));
   assertEnough(layers.length, found.length, kind, "sparsity" in goal ? goal.sparsity : 1);
   const context = { ...options, criterion, rounds, recovery, evaluation, seed };
-  const lesson = recovery && recovery.epochs > 0 ? await recoveryLesson(original, recovery, context) : null;
+  const lesson =
+    recovery && recovery.epochs > 0 ? await lessonFor(original, original, recovery.data, recovery, context) : null;
   const shallowing = new Shallowing(prepared, layers, lesson, context);
   const before = await shallowing.evaluate();
   const records: RoundRecord[] = [];
