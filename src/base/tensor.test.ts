@@ -2,6 +2,7 @@ import { expect, test } from "vitest";
 import { type DType, dtypeOfCode, dtypes } from "./dtype.js";
 import {
   byteLengthOf,
+  float32Blocks,
   floatTensor,
   fromFloat32,
   intTensor,
@@ -114,4 +115,20 @@ test("tests tell tensors apart by their elements, which are private", () => {
   expect(floatTensor([2], [1, 2])).toEqual(floatTensor([2], [1, 2]));
   expect(floatTensor([2], [1, 2])).not.toEqual(floatTensor([2], [1, 3]));
   expect([floatTensor([2], [1, 2])]).not.toEqual([floatTensor([1, 2], [1, 2])]);
+});
+
+test("floats in blocks are the floats, whether aligned or not", () => {
+  const values = Float32Array.from({ length: 10 }, (_, i) => i / 4 - 1);
+  const file = new Uint8Array(48);
+  for (const offset of [4, 5, 6, 7]) {
+    file.set(new Uint8Array(values.buffer), offset);
+    const tensor = new Tensor("float", [2, 5], () => file.subarray(offset, offset + 40));
+    for (const size of [1, 3, 5, 10, 64]) {
+      const blocks = [...float32Blocks(tensor, size)].length;
+      expect(blocks).toBe((file.byteOffset + offset) % 4 === 0 ? 1 : Math.ceil(10 / size));
+      expect(Array.from(float32Blocks(tensor, size), (block) => [...block]).flat()).toEqual([...values]);
+    }
+  }
+  const half = fromFloat32("float16", [10], values);
+  expect(Array.from(float32Blocks(half), (block) => [...block]).flat()).toEqual([...values]);
 });

@@ -13,6 +13,8 @@ export class Tensor {
   readonly origin: unknown;
   readonly #load: () => Uint8Array;
   #array: TypedArray | undefined;
+  /** A copy of bytes that do not lie at a multiple of the element's size. Kept for good it would double a model. */
+  #aligned: WeakRef<TypedArray> | undefined;
 
   /** @param load returns exactly `byteLengthOf(dtype, dims)` bytes; called at most once unless `array` is never used. */
   constructor(dtype: DType, dims: readonly number[], load: () => Uint8Array, origin?: unknown) {
@@ -39,17 +41,16 @@ export class Tensor {
 
   /** The elements as the typed array of the element type (float16 and bfloat16 as bit patterns). Do not write to it. */
   get array(): TypedArray {
-    if (!this.#array) {
-      const Elements = dtypes[this.dtype].array;
-      let bytes = this.#load();
-      if (bytes.byteOffset % Elements.BYTES_PER_ELEMENT !== 0) bytes = new Uint8Array(bytes);
-      this.#array = new Elements(
-        bytes.buffer as ArrayBuffer,
-        bytes.byteOffset,
-        bytes.byteLength / Elements.BYTES_PER_ELEMENT,
-      );
-    }
-    return this.#array;
+    const kept = this.#array ?? this.#aligned?.deref();
+    if (kept) return kept;
+    const Elements = dtypes[this.dtype].array;
+    const bytes = this.#load();
+    const isAligned = bytes.byteOffset % Elements.BYTES_PER_ELEMENT === 0;
+    const { buffer, byteOffset, byteLength } = isAligned ? bytes : new Uint8Array(bytes);
+    const array = new Elements(buffer as ArrayBuffer, byteOffset, byteLength / Elements.BYTES_PER_ELEMENT);
+    if (isAligned) this.#array = array;
+    else this.#aligned = new WeakRef(array);
+    return array;
   }
 
   static fromArray(dtype: DType, dims: readonly number[], array: TypedArray): Tensor {
@@ -118,6 +119,25 @@ export function toFloat32(tensor: Tensor): Float32Array {
   const floats = new Float32Array(numbers.length);
   for (let i = 0; i < floats.length; i++) floats[i] = Number(numbers[i]);
   return floats;
+}
+
+/**
+ * The elements as float32, in blocks one after the other: each is valid until the next is asked for. Floats that are not
+ * aligned are copied block by block, where `toFloat32` would copy them all.
+ */
+export function* float32Blocks(tensor: Tensor, blockSize = 2 ** 14): Generator<Float32Array, void, undefined> {
+  const { bytes } = tensor;
+  if (tensor.dtype !== "float" || bytes.byteOffset % 4 === 0) {
+    yield toFloat32(tensor);
+    return;
+  }
+  const block = new Float32Array(Math.min(blockSize, tensor.size));
+  const view = new Uint8Array(block.buffer);
+  for (let at = 0; at < bytes.byteLength; at += view.byteLength) {
+    const part = bytes.subarray(at, at + view.byteLength);
+    view.set(part);
+    yield block.subarray(0, part.byteLength / 4);
+  }
 }
 
 /** A tensor of the float type `dtype` with these values, rounded to nearest. */

@@ -20,7 +20,11 @@ export function lazyPiece(byteLength: number, make: () => Uint8Array): LazyPiece
 
 /** A length-delimited field made of pieces: tag and length, then the pieces as they are. */
 export function lengthDelimited(number: number, pieces: readonly Piece[]): Piece[] {
-  return [Uint8Array.from([...varint((number << 3) | 2), ...varint(byteLengthOfPieces(pieces))]), ...pieces];
+  const tag = (number << 3) | 2;
+  const length = byteLengthOfPieces(pieces);
+  const start = new Uint8Array(varintLength(tag) + varintLength(length));
+  putVarint(start, putVarint(start, 0, tag), length);
+  return [start, ...pieces];
 }
 
 export function byteLengthOfPieces(pieces: readonly Piece[]): number {
@@ -44,13 +48,17 @@ export function joinPieces(pieces: readonly Piece[]): Uint8Array {
   return bytes;
 }
 
-/** Base-128, least significant group first: 300 -> [0xac, 0x02]. */
-function varint(value: number): number[] {
-  const bytes: number[] = [];
+/** Writes a number base 128, least significant group first: 300 -> [0xac, 0x02]. Returns where it ends. */
+function putVarint(bytes: Uint8Array, at: number, value: number): number {
   let rest = value;
-  while (rest > 127) {
-    bytes.push((rest % 128) + 128);
-    rest = Math.floor(rest / 128);
-  }
-  return [...bytes, rest];
+  let end = at;
+  for (; rest > 127; rest = Math.floor(rest / 128)) bytes[end++] = (rest % 128) + 128;
+  bytes[end++] = rest;
+  return end;
+}
+
+function varintLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest > 127; rest = Math.floor(rest / 128)) length++;
+  return length;
 }

@@ -144,11 +144,15 @@ function encodeGraph(
           [...node.attributes].map(([name, attribute]) => plainAttribute(name, attribute)),
         ),
       );
+      if (simple.length === nodesAtOnce) flush();
     }
   }
   flush();
   return [...nodes, toBinary(GraphProtoSchema, proto), ...constants];
 }
+
+/** Messages take ten times the memory of their bytes: few are there at a time. */
+const nodesAtOnce = 64;
 
 function hasEntry(origin: unknown, list: InfoList): boolean {
   return (origin as ValueOrigin | undefined)?.[list] !== undefined;

@@ -11,6 +11,7 @@ import {
   addValue,
   detachOutput,
   freshName,
+  removeGraphInput,
   removeNode,
   removeValue,
   replaceUses,
@@ -83,16 +84,18 @@ const weightSize = 1024;
 
 /** A copy whose inputs have the dims of the feeds, and whose weights are inputs without a value. */
 function weightless(original: Model, feeds: Tensors): { model: Model; originalOf: ReadonlyMap<Value, Value> } {
-  const { model, values } = cloneModel(original);
+  // Exporters' names are half of what such a model takes.
+  let count = 0;
+  const { model, values } = cloneModel(original, { value: () => `${count++}`, node: () => "" });
   setGraphOutputs(model.graph, []);
-  for (const input of model.graph.inputs) {
-    const feed = feeds[input.name];
-    if (feed) setType(input, { dtype: feed.dtype, dims: feed.dims });
+  for (const input of original.graph.inputs) {
+    const [feed, copy] = [feeds[input.name], values.get(input)];
+    if (feed && copy) setType(copy, { dtype: feed.dtype, dims: feed.dims });
   }
   for (const value of [...model.graph.initializers()]) {
     const { dtype, dims, size } = value.initializer;
     if (!isFloat(dtype) || size <= weightSize || value.isGraphInput || value.returnedBy.size > 0) continue;
-    const input = addValue(model.graph, freshName(model.graph, `${value.name}/dims`), { dtype, dims });
+    const input = addValue(model.graph, freshName(model.graph, "dims"), { dtype, dims });
     addGraphInput(model.graph, input);
     replaceUses(value, input);
     removeValue(value);
@@ -209,4 +212,15 @@ function replaceByInputs(model: Model, dims: ReadonlyMap<Value, Dims>): void {
   }
   // Only now, since some read what others give.
   for (const node of done.reverse()) removeNode(node);
+  removeUnread(model);
+}
+
+/** What no node reads any more need not be encoded again. */
+function removeUnread(model: Model): void {
+  for (const value of [...model.graph.inputs]) {
+    if (!value.isRead && !value.producer) removeGraphInput(model.graph, value);
+  }
+  for (const value of [...model.graph.values.values()]) {
+    if (!value.isRead && !value.producer && !value.isGraphInput && !value.isGraphOutput) removeValue(value);
+  }
 }

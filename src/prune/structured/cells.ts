@@ -1,6 +1,7 @@
 import type { Axis } from "../../ops/axis.js";
 import type { UnitKind } from "../../ops/coupling.js";
 import type { Factor, FactorTable } from "./factors.js";
+import { SharedSets } from "./shared-sets.js";
 
 /** The factor of an axis that a cut goes by. */
 export interface Carrier {
@@ -46,14 +47,13 @@ export class Cells {
   }
 
   /** The kinds of units that the cells of each joined set belong to, by root. */
-  units(): Map<number, Set<UnitKind>> {
-    const units = new Map<number, Set<UnitKind>>();
+  units(): Map<number, ReadonlySet<UnitKind>> {
+    const shared = new SharedSets<UnitKind>();
+    const units = new Map<number, ReadonlySet<UnitKind>>();
     for (const [factor, first] of this.#first) {
       for (let i = 0; i < factor.size; i++) {
         const root = this.root(first + i);
-        const kinds = units.get(root) ?? new Set();
-        for (const unit of factor.units) kinds.add(unit);
-        units.set(root, kinds);
+        for (const unit of factor.units) units.set(root, shared.with(units.get(root), unit));
       }
     }
     return units;

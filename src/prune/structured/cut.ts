@@ -77,54 +77,53 @@ export function cut(grouping: Grouping, removed: ReadonlySet<Group>): Model {
   return model;
 }
 
-/** The positions that stay along each axis; null where all do. */
+/** The elements at the positions that stay along each axis; null where all do. */
 export function takeSlices(tensor: Tensor, keep: readonly (readonly number[] | null)[]): Tensor {
-  let result = tensor;
-  for (const [axis, positions] of keep.entries()) if (positions) result = takeAxis(result, axis, positions);
-  return result;
-}
-
-function takeAxis(tensor: Tensor, axis: number, positions: readonly number[]): Tensor {
   const { dims, dtype, bytes, size } = tensor;
-  const after = [...dims.slice(0, axis), positions.length, ...dims.slice(axis + 1)];
+  const after = dims.map((dim, axis) => keep[axis]?.length ?? dim);
   if (dtypes[dtype].bits < 8) {
     // Several elements share a byte: they are taken apart first.
     const taken = new Uint8Array(sizeOf(after));
-    takeRows(Uint8Array.from(toNumbers(tensor)), taken, dims[axis], sizeOf(dims.slice(axis + 1)), positions);
+    takeRuns(Uint8Array.from(toNumbers(tensor)), taken, dims, 1, keep);
     return fromNumbers(dtype, after, [...taken]);
   }
-  const inner = dims.slice(axis + 1).reduce((a, b) => a * b, 1) * (bytes.byteLength / Math.max(1, size));
-  const outer = dims.slice(0, axis).reduce((a, b) => a * b, 1);
-  const taken = new Uint8Array(outer * positions.length * inner);
-  const words = inner % 4 === 0 && inner <= 256 && bytes.byteOffset % 4 === 0;
-  // Copying runs pays for long ones only; single floats are moved as words.
-  if (words)
-    takeRows(
-      new Uint32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4),
-      new Uint32Array(taken.buffer),
-      dims[axis],
-      inner / 4,
-      positions,
-    );
-  else takeRows(bytes, taken, dims[axis], inner, positions);
+  const width = bytes.byteLength / Math.max(1, size);
+  const taken = new Uint8Array(sizeOf(after) * width);
+  const inWords = width % 4 === 0 && bytes.byteOffset % 4 === 0;
+  if (inWords) takeRuns(wordsOf(bytes), wordsOf(taken), dims, width / 4, keep);
+  else takeRuns(bytes, taken, dims, width, keep);
   return new Tensor(dtype, after, () => taken);
 }
 
-/** Of each `size` rows of `inner` elements, those at `positions`. */
-function takeRows<T extends Uint8Array | Uint32Array>(
+const wordsOf = ({ buffer, byteOffset, byteLength }: Uint8Array) => new Uint32Array(buffer, byteOffset, byteLength / 4);
+
+/**
+ * Copies what lies behind the last axis that loses positions run by run, in the order of the axes before.
+ * @param width array elements for one of the tensor's
+ */
+function takeRuns<T extends Uint8Array | Uint32Array>(
   from: T,
   to: T,
-  size: number,
-  inner: number,
-  positions: readonly number[],
+  dims: readonly number[],
+  width: number,
+  keep: readonly (readonly number[] | null)[],
 ): void {
+  const last = keep.findLastIndex((positions) => positions !== null);
+  const strides = dims.map((_, axis) => width * sizeOf(dims.slice(axis + 1)));
   let at = 0;
-  for (let block = 0; at < to.length; block += size * inner) {
-    for (const position of positions) {
-      const start = block + position * inner;
-      if (inner <= 64) for (let i = 0; i < inner; i++) to[at + i] = from[start + i];
-      else to.set(from.subarray(start, start + inner), at);
-      at += inner;
-    }
-  }
+  const copy = (start: number, length: number) => {
+    // Calling `set` pays for long runs only.
+    if (length <= 64) for (let i = 0; i < length; i++) to[at + i] = from[start + i];
+    else to.set(from.subarray(start, start + length), at);
+    at += length;
+  };
+  const take = (axis: number, start: number): void => {
+    const stride = strides[axis];
+    const positions = keep[axis];
+    if (axis === last) for (const position of positions ?? []) copy(start + position * stride, stride);
+    else if (positions) for (const position of positions) take(axis + 1, start + position * stride);
+    else for (let position = 0; position < dims[axis]; position++) take(axis + 1, start + position * stride);
+  };
+  if (last < 0) to.set(from);
+  else take(0, 0);
 }

@@ -7,6 +7,7 @@ import { type Carrier, Cells } from "./cells.js";
 import type { Factor, FactorTable } from "./factors.js";
 import { type LinkedAxes, linkAxes } from "./link-axes.js";
 import type { Prepared, SizeTrace } from "./prepare.js";
+import { SharedSets } from "./shared-sets.js";
 import { sideOf } from "./side.js";
 import { spreadUnit } from "./spread-unit.js";
 
@@ -167,7 +168,9 @@ interface Collected {
 /** Reads the joined cells off the weights. */
 function collect(model: Model, axes: AxisTable, cells: Cells, prefer: readonly Wish[]): Collected {
   const slices = new Map<number, Slice[]>();
-  const factorsOfRoot = new Map<number, Set<Factor>>();
+  const shared = new SharedSets<Factor>();
+  const factorsOfRoot = new Map<number, ReadonlySet<Factor>>();
+  const single = shareSingles();
   const frozen: FrozenAxis[] = [];
   const freeze = (value: Value, axis: number, reason: string) => {
     const weighs = isFloat(constantOf(value)?.dtype ?? "int64") || sideOf(value, axis) !== "own";
@@ -186,22 +189,22 @@ function collect(model: Model, axes: AxisTable, cells: Cells, prefer: readonly W
       for (let p = 0; p < of.size; p++) {
         const root = cells.root(first + (Math.floor(p / inner) % factor.size));
         const list = positions.get(root);
-        if (list) list.push(p);
-        else positions.set(root, [p]);
+        if (list && list.length > 1) list.push(p);
+        else positions.set(root, list ? [list[0], p] : single(p));
       }
       let reason: string | null = null;
-      for (const [root, list] of positions) {
+      let leaves = false;
+      positions.forEach((list, root) => {
         reason = cells.boundReason(root);
-        if (reason !== null) continue;
+        if (reason !== null) return;
+        leaves = true;
         const slice = { value, axis, positions: list };
         const others = slices.get(root);
         if (others) others.push(slice);
         else slices.set(root, [slice]);
-        factorsOfRoot.set(root, (factorsOfRoot.get(root) ?? new Set()).add(factor));
-      }
-      if ([...positions.keys()].every((root) => cells.boundReason(root) !== null)) {
-        freeze(value, axis, reason ?? "");
-      }
+        factorsOfRoot.set(root, shared.with(factorsOfRoot.get(root), factor));
+      });
+      if (!leaves) freeze(value, axis, reason ?? "");
     }
   }
   const units = cells.units();
@@ -231,6 +234,15 @@ function collect(model: Model, axes: AxisTable, cells: Cells, prefer: readonly W
     groups: members,
   }));
   return { groups, sets, frozen, groupOf };
+}
+
+/** Lists of one position: most slices have just one, and so share a list with those of other weights. */
+function shareSingles(): (position: number) => number[] {
+  const lists: number[][] = [];
+  return (position) => {
+    lists[position] ??= [position];
+    return lists[position];
+  };
 }
 
 function nameOf({ slices }: Group): string {

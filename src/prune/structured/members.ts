@@ -1,4 +1,4 @@
-import { type Tensor, toFloat32 } from "../../base/tensor.js";
+import { float32Blocks, type Tensor, toFloat32 } from "../../base/tensor.js";
 import { constantOf } from "../../graph/constant.js";
 import type { Value } from "../../graph/ir.js";
 import { meaningOf } from "../../ops/quantized-constant.js";
@@ -51,15 +51,22 @@ export class Member {
 
   /** For each group, the sum of a function of its weights. */
   sums(term: (weight: number) => number): Float64Array {
-    const { outer, inner, size } = this.#layout();
-    const weights = this.#values;
+    const { inner, size } = this.#layout();
     const each = new Float64Array(size);
-    let at = 0;
-    for (let o = 0; o < outer; o++) {
-      for (let position = 0; position < size; position++) {
-        let sum = 0;
-        for (const end = at + inner; at < end; at++) sum += term(weights[at]);
+    let position = 0;
+    let left = inner;
+    let sum = 0;
+    for (const block of float32Blocks(this.#tensor)) {
+      let at = 0;
+      while (at < block.length) {
+        const end = Math.min(at + left, block.length);
+        left -= end - at;
+        for (; at < end; at++) sum += term(block[at]);
+        if (left > 0) continue;
         each[position] += sum;
+        position = (position + 1) % size;
+        left = inner;
+        sum = 0;
       }
     }
     return Float64Array.from(this.positions, (positions) => positions.reduce((sum, p) => sum + each[p], 0));
