@@ -46,8 +46,8 @@ export interface MagnitudeHistogram {
 }
 
 export interface TrainingInfo {
-  /** Names of the tensors that training can change. */
-  trainable: readonly string[];
+  /** The tensors that training can change. */
+  trainable: readonly { name: string; dims: readonly number[] }[];
   /** Elements of these. */
   parameters: number;
   /** Tensors that no gradient reaches, and the operator that is in the way. */
@@ -117,11 +117,12 @@ function magnitudes(tensors: readonly Tensor[]): MagnitudeHistogram {
   return { limit, counts: folded, zeros, beyond };
 }
 
-function trainingInfo(model: Model): TrainingInfo {
+/** What can be trained, and what keeps the rest from it; nothing is run. */
+export function trainingInfo(model: Model): TrainingInfo {
   try {
     const { trainable, blocked } = findTrainable(prepareModel(model).graph);
     return {
-      trainable: trainable.map((value) => value.name),
+      trainable: trainable.map((value) => ({ name: value.name, dims: constantOf(value)?.dims ?? [] })),
       parameters: trainable.reduce((sum, value) => sum + (constantOf(value)?.size ?? 0), 0),
       blocked: blocked.map(({ value, obstacle }) => ({
         name: value.name,

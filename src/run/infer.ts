@@ -1,7 +1,5 @@
-import { isFloat } from "../base/dtype.js";
 import { EspalierError } from "../base/errors.js";
 import type { Tensor } from "../base/tensor.js";
-import { cloneModel } from "../graph/clone.js";
 import { constants } from "../graph/constant.js";
 import {
   addGraphInput,
@@ -10,13 +8,10 @@ import {
   addNode,
   addValue,
   detachOutput,
-  freshName,
   removeGraphInput,
   removeNode,
   removeValue,
-  replaceUses,
   setConstant,
-  setGraphOutputs,
   setOpsets,
   setType,
 } from "../graph/edit.js";
@@ -26,8 +21,9 @@ import { readsOf, topologicalOrder } from "../graph/walk.js";
 import { modelBytes } from "../onnx/write.js";
 import { elementsFromDims, isRandom, readsDimsOnly } from "../ops/constancy.js";
 import { type Facts, factsOfTensor, traceOf } from "./facts.js";
-import type { Engine, SessionOptions, Tensors } from "./session.js";
+import type { Engine, Tensors } from "./session.js";
 import { traceModel } from "./trace.js";
+import { inferring, outputsOf, weightless } from "./weightless.js";
 
 /**
  * What `traceModel` finds, without computing the network: onnxruntime infers the shapes of a copy that has no weights,
@@ -43,9 +39,6 @@ export async function inferTrace(model: Model, feeds: Tensors, engine: Engine): 
   if (!facts) return traceModel(model, feeds, engine);
   return traceOf(facts);
 }
-
-/** Nothing large is computed: starting threads would take longer. */
-const inferring: SessionOptions = { optimization: "disabled", threads: 1 };
 
 /** Null where some shape cannot be inferred. */
 async function infer(original: Model, feeds: Tensors, engine: Engine): Promise<Map<Value, Facts> | null> {
@@ -75,32 +68,6 @@ async function infer(original: Model, feeds: Tensors, engine: Engine): Promise<M
     replaceByInputs(model, dims);
     if (computed.size === 0 && model.graph.nodes.size === before) return null;
   }
-}
-
-const outputsOf = (node: Node) => node.outputs.filter((output) => output !== null);
-
-/** Above this many elements a float constant is a weight: it decides no shape. */
-const weightSize = 1024;
-
-/** A copy whose inputs have the dims of the feeds, and whose weights are inputs without a value. */
-function weightless(original: Model, feeds: Tensors): { model: Model; originalOf: ReadonlyMap<Value, Value> } {
-  // Exporters' names are half of what such a model takes.
-  let count = 0;
-  const { model, values } = cloneModel(original, { value: () => `${count++}`, node: () => "" });
-  setGraphOutputs(model.graph, []);
-  for (const input of original.graph.inputs) {
-    const [feed, copy] = [feeds[input.name], values.get(input)];
-    if (feed && copy) setType(copy, { dtype: feed.dtype, dims: feed.dims });
-  }
-  for (const value of [...model.graph.initializers()]) {
-    const { dtype, dims, size } = value.initializer;
-    if (!isFloat(dtype) || size <= weightSize || value.isGraphInput || value.returnedBy.size > 0) continue;
-    const input = addValue(model.graph, freshName(model.graph, "dims"), { dtype, dims });
-    addGraphInput(model.graph, input);
-    replaceUses(value, input);
-    removeValue(value);
-  }
-  return { model, originalOf: new Map([...values].map(([value, copy]) => [copy, value])) };
 }
 
 type Dims = Pick<Facts, "dtype" | "dims">;

@@ -18,6 +18,7 @@ import type { Graph, Model, Value } from "../graph/ir.js";
 import { parseText } from "../graph/parse.js";
 import { parseModel } from "../onnx/read.js";
 import { modelBytes } from "../onnx/write.js";
+import { opOf } from "../ops/registry.js";
 import { nodeEngine } from "../run/node.js";
 import { frozenTensors } from "./frozen.js";
 import { inputNames } from "./input-names.js";
@@ -26,6 +27,7 @@ import { crossEntropy } from "./losses/cross-entropy.js";
 import { sgd } from "./optimizers.js";
 import { prepareModel, specializeModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions, type Statistic } from "./program.js";
+import { assertTrainable, findTrainable } from "./trainable.js";
 import { type StepResult, Trainer } from "./trainer.js";
 import { clipped } from "./update/clipped.js";
 
@@ -133,6 +135,27 @@ describe("what a program trains", () => {
     expect(types).toContain("LogSoftmax");
     expect(types).not.toContain("Softmax");
   });
+});
+
+it("names what to freeze where an operator has no gradient, and trains the rest once it is frozen", async () => {
+  const model = modelOf((b, input) => {
+    const early = b.emit("Add", [
+      b.emit("Mul", [input, constant(b, "scale", [3], [1, 2, 3])]),
+      constant(b, "shift", [3], [0, 1, 0]),
+    ]);
+    return linear(b, b.emit("Mystery", [early]));
+  });
+  const known = prepareModel(model);
+  // onnxruntime does not know it either: it stands in for one whose gradient nobody has written.
+  for (const node of known.graph.nodes) if (node.type === "Mystery") expect(opOf(node)).toBe(undefined);
+  const { blocked } = findTrainable(known.graph);
+  expect(blocked.map(({ value }) => value.name)).toEqual(["scale", "shift"]);
+  const [output] = known.graph.outputs;
+  const trained = ["scale", "shift", "w"].flatMap((name) => known.graph.find(name) ?? []);
+  expect(() => assertTrainable(known.graph, output, trained)).toThrow(
+    /Mystery.*: no gradient passes here: espalier does not know this operator\. Freeze the layers before it: 'scale', 'shift'\.$/,
+  );
+  expect(() => assertTrainable(known.graph, output, trained.slice(2))).not.toThrow();
 });
 
 describe("what a program computes", () => {

@@ -22,6 +22,7 @@ import type { Optimizer } from "./optimizers.js";
 import { ownConstants } from "./own-constants.js";
 import { specializeModel, traceExpanded } from "./prepare.js";
 import { scanSteps } from "./scan.js";
+import { assertTrainable } from "./trainable.js";
 import { unpack } from "./unpack.js";
 
 /**
@@ -108,6 +109,7 @@ export async function compileProgram(
   const isWeight = (value: Value) => own.has(value.name) && behind.has(value) && !options.frozen?.(value.name);
   const trained = learnableConstants(graph).filter(isWeight);
   if (trained.length === 0) throw nothingToTrain(graph, learnableConstants(graph, otherFloats).find(isWeight), options);
+  assertTrainable(graph, emitted.value, trained);
   const parameters = layOut([
     ...trained.map((value) => ({ name: value.name, dims: forward.dims(value) })),
     ...emitted.parameters.map(startingWith),

@@ -1,3 +1,4 @@
+import { EspalierError, quoted } from "../base/errors.js";
 import type { Graph, Node, Value } from "../graph/ir.js";
 import { mainOutput } from "../graph/main-output.js";
 import { ancestors, readsOf, topologicalOrder } from "../graph/walk.js";
@@ -22,11 +23,28 @@ export interface Trainability {
 type Reach = "reached" | Obstacle;
 
 /**
- * Follows the gradient of the first output backward without running anything. A constant is trainable when a gradient
+ * Throws `unsupported`, and names what to freeze, where the way from the loss to a tensor that is to be trained leads
+ * through an operator without a gradient.
+ */
+export function assertTrainable(graph: Graph, loss: Value, trained: readonly Value[]): void {
+  const lost = findTrainable(graph, loss).blocked.filter(
+    ({ value, obstacle }) => trained.includes(value) && obstacle.reason !== stopReason,
+  );
+  if (lost.length === 0) return;
+  const { node, reason } = lost[0].obstacle;
+  const names = lost.flatMap(({ value, obstacle }) => (obstacle.node === node ? [value.name] : []));
+  const listed = names.slice(0, 4).map(quoted).join(", ");
+  throw new EspalierError("unsupported", `no gradient passes here: ${reason}`, {
+    who: node.label,
+    hint: `Freeze the layers before it: ${listed}${names.length > 4 ? ` and ${names.length - 4} more` : ""}.`,
+  });
+}
+
+/**
+ * Follows the gradient of a value, the first output by default, backward without running anything. A constant is trainable when a gradient
  * arrives and no way to it leads through an operator without a gradient rule: `emitGradients` would refuse that one.
  */
-export function findTrainable(graph: Graph): Trainability {
-  const output = mainOutput(graph);
+export function findTrainable(graph: Graph, output = mainOutput(graph)): Trainability {
   const behind = ancestors([output]);
   const reach = new Map<Value, Reach>([[output, "reached"]]);
   for (const node of topologicalOrder(graph).reverse()) {

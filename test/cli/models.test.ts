@@ -18,7 +18,7 @@ import { floatTensor, toFloat32 } from "../../src/base/tensor.js";
 import { Builder } from "../../src/graph/builder.js";
 import { constantOf } from "../../src/graph/constant.js";
 import { setConstant } from "../../src/graph/edit.js";
-import { Model } from "../../src/graph/ir.js";
+import { Model, type Value } from "../../src/graph/ir.js";
 import { readModel, writeModel } from "../../src/onnx/file.js";
 import { nodeEngine } from "../../src/run/node.js";
 import { webEngine } from "../../src/run/web.js";
@@ -111,6 +111,30 @@ test("inspect shows zeros, more examples, and one layer's histogram", async () =
   expect(stdout).toMatch(/^fc1 +Gemm +500x800 +400,500 +40,500 +400,000 +40,000$/m);
   expect(stdout).toMatch(/^total +431,080 +71,080 +2,293,000 +1,933,000$/m);
   expect(stdout).toContain("8 tensors with 431,080 elements can be trained.");
+});
+
+test("inspect lists what can be trained, and what keeps the rest from it", async () => {
+  const { stdout } = await espalier(["inspect", at("lenet.onnx"), "--trainable"]);
+  expect(stdout).toMatch(/^8 tensors with 431,080 elements can be trained\.$/m);
+  expect(stdout).toMatch(/^conv1\.weight +\[20, 1, 5, 5\] +500$/m);
+  const model = new Model(10, 21);
+  const b = new Builder(model.graph);
+  const dense = (x: Value, name: string) =>
+    b.emit("MatMul", [x, b.constant(floatTensor([4, 4], Array(16).fill(1)), name)]);
+  const sorted = b.emit("Unique", [dense(b.input("x", "float", [1, 4]), "first")]);
+  b.output(dense(b.emit("Reshape", [sorted, b.ints([-1, 4])]), "second"), "y", { dtype: "float", dims: null });
+  writeModel(model, at("unique.onnx"));
+  const result = await json(["inspect", at("unique.onnx"), "--trainable"]);
+  expect(result).toMatchObject({
+    training: {
+      trainable: [{ name: "second", dims: [4, 4] }],
+      blocked: [{ name: "first", node: expect.stringContaining("Unique") }],
+      refused: null,
+    },
+  });
+  const shown = await espalier(["inspect", at("unique.onnx"), "--trainable"]);
+  expect(shown.stdout).toMatch(/^out of reach +behind +since$/m);
+  expect(shown.stdout).toMatch(/^first +.*Unique/m);
 });
 
 test.each(["node", "web"])("bench measures several models with the %s engine", async (engine) => {

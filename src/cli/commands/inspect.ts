@@ -5,7 +5,7 @@ import { buildGroups } from "../../prune/structured/build-groups.js";
 import { describeLayers } from "../../prune/structured/depth/describe-layers.js";
 import { describeGroups } from "../../prune/structured/describe-groups.js";
 import { usualTrace } from "../../prune/structured/usual-trace.js";
-import { type Inspection, inspectModel, type Port } from "../../report/inspect.js";
+import { type Inspection, inspectModel, type Port, trainingInfo } from "../../report/inspect.js";
 import type { LayerInfo } from "../../report/layers.js";
 import { nodeEngine } from "../../run/node.js";
 import { defineCommand } from "../command.js";
@@ -15,6 +15,7 @@ import { renderHistogram } from "../histogram.js";
 import { jsonOption, seedOption, shapeOption } from "../options.js";
 import { renderFacts, renderTable } from "../table.js";
 import { Terminal } from "../terminal.js";
+import { renderTrainable, renderTraining } from "../trainable.js";
 import { wishOption } from "../units.js";
 
 export const inspectCommand = defineCommand((command) => {
@@ -23,10 +24,11 @@ export const inspectCommand = defineCommand((command) => {
     .option("--layer <glob>", "show the histogram of these tensors or nodes only")
     .option("--groups", "show what can be cut out of the network, what hangs together, and what cannot and why")
     .addOption(wishOption)
+    .option("--trainable", "show what can be trained, and what keeps the rest from it")
     .addOption(shapeOption)
     .addOption(seedOption)
     .addOption(jsonOption)
-    .action(async (path, { layer, groups, granularity, shape, seed, json }) => {
+    .action(async (path, { layer, groups, granularity, trainable, shape, seed, json }) => {
       const terminal = new Terminal({ json });
       const model = readModel(path);
       if (groups) {
@@ -43,6 +45,11 @@ export const inspectCommand = defineCommand((command) => {
           inputs: Object.fromEntries(prepared.graph.requiredInputs.map((input) => [input.name, usual.dims(input)])),
         };
         terminal.result({ model: path, ...description }, () => renderGroups(description, terminal));
+        return;
+      }
+      if (trainable) {
+        const training = trainingInfo(model);
+        terminal.result({ model: path, training }, () => renderTrainable(training, terminal));
         return;
       }
       // Compression runs on a thread of its own.
@@ -90,7 +97,7 @@ function render(path: string, inspection: Inspection, sizes: Sizes, terminal: Te
     renderHistogram(inspection.histogram),
     "",
     title("Training"),
-    renderTraining(inspection),
+    renderTraining(inspection.training),
   ].join("\n");
 }
 
@@ -133,19 +140,4 @@ function renderLayers({ layers, parameters, nonzeros, macs, effectiveMacs }: Ins
     [...layers.map(row), total],
     { totals: 1, strong: (text) => terminal.style("bold", text) },
   );
-}
-
-function renderTraining({ training: { trainable, parameters, blocked, refused } }: Inspection): string {
-  if (refused !== null) return `The model cannot be trained: ${refused}`;
-  const tensors = (count: number) => (count === 1 ? "1 tensor" : `${formatCount(count)} tensors`);
-  const lines = [`${tensors(trainable.length)} with ${formatCount(parameters)} elements can be trained.`];
-  const reasons = new Map<string, string[]>();
-  for (const { name, node, reason } of blocked) {
-    const key = `${node}: ${reason}`;
-    reasons.set(key, [...(reasons.get(key) ?? []), name]);
-  }
-  for (const [reason, names] of reasons) {
-    lines.push(`No gradient passes ${reason}. Out of reach: ${tensors(names.length)}.`);
-  }
-  return lines.join("\n");
 }
