@@ -106,6 +106,12 @@ export { type ExampleOptions, exampleInputs, type Shapes } from "./run/example.j
 export { type Latency, type LatencyCase, type LatencyOptions, measureLatency } from "./run/latency.js";
 export { nodeEngine } from "./run/node.js";
 export type { Engine, Session, SessionOptions, Tensors } from "./run/session.js";
+export type { AugmentOptions } from "./train/augment/augment.js";
+export type { Augmentation, ImageBatch } from "./train/augment/augmentation.js";
+export { colour } from "./train/augment/colour.js";
+export { crop } from "./train/augment/crop.js";
+export { flip } from "./train/augment/flip.js";
+export { mixup } from "./train/augment/mixup.js";
 export { computeGradients, type GradientOptions, type Gradients } from "./train/compute-gradients.js";
 export { type Evaluation, evaluate } from "./train/evaluate.js";
 export type { EpochRecord } from "./train/fit.js";

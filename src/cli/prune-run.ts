@@ -12,6 +12,7 @@ import { compareFiles, type FileComparison } from "../report/compare-files.js";
 import type { Shapes } from "../run/example.js";
 import { nodeEngine } from "../run/node.js";
 import { webEngine } from "../run/web.js";
+import type { Augmentation } from "../train/augment/augmentation.js";
 import { rateScheduleNamed } from "../train/rates.js";
 import { assertApart, assertReportKind, type ReportKind } from "./apart.js";
 import type { DataOptions } from "./data.js";
@@ -46,6 +47,7 @@ export interface RunOptions extends DataOptions, OptimizerOptions, UpdateChoice,
   rate?: number;
   rateSchedule: string;
   batchNorm?: "fixed" | "batch";
+  augment?: readonly Augmentation[];
   freeze?: readonly string[];
   validation?: number;
   checkpoint?: string;
@@ -135,6 +137,7 @@ export function recoveryFor(options: RunOptions, data: PruneData | null, epochs:
       loss: lossFor(options),
       batchNorm: options.batchNorm,
       ...updatesFor(options),
+      augment: options.augment,
       freeze: options.freeze,
     }
   );

@@ -1,8 +1,13 @@
-import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
 import { formatBytes, formatLoss, formatPercent } from "../base/format.js";
 import type { RoundRecord } from "../prune/round.js";
 import type { PhaseEpoch } from "../prune/work.js";
+import type { Augmentation } from "../train/augment/augmentation.js";
+import { colour } from "../train/augment/colour.js";
+import { crop } from "../train/augment/crop.js";
+import { flip } from "../train/augment/flip.js";
+import { mixup } from "../train/augment/mixup.js";
 import type { EpochRecord } from "../train/fit.js";
 import { adam, adamW, type Optimizer, sgd } from "../train/optimizers.js";
 import type { UpdateOptions } from "../train/update/update.js";
@@ -39,6 +44,10 @@ export const averageOption = new Option(
   "--average <share>",
   "give a running mean of the weights that keeps this share of itself at each step, say 0.999",
 ).argParser(numberIn(0, 1, { openLow: true, openHigh: true }));
+export const augmentOption = new Option(
+  "--augment <list>",
+  "changes to images that are learned from, say flip,crop:4,colour:0.2,mixup:0.2",
+).argParser(augmentations);
 export const layerRateOption = new Option(
   "--layer-rate <glob=factor>",
   "what the learning rate of tensors is multiplied by; may be repeated",
@@ -76,6 +85,19 @@ export function optimizerFor({ optimizer, momentum, nesterov, weightDecay }: Opt
     case "adamw":
       return adamW({ weightDecay });
   }
+}
+
+const makers: Readonly<Record<string, (amount: number) => Augmentation>> = { crop, colour, mixup };
+
+function augmentations(text: string): Augmentation[] {
+  return text.split(",").map((part) => {
+    const [name, amount, ...rest] = part.split(":");
+    if (name === "flip" && amount === undefined) return flip;
+    const value = Number(amount);
+    const fits = value > 0 && Number.isFinite(value) && (name !== "crop" || Number.isInteger(value));
+    if (Object.hasOwn(makers, name) && fits && rest.length === 0) return makers[name](value);
+    throw new InvalidArgumentError("Expected some of flip, crop:PIXELS, colour:STRENGTH, mixup:STRENGTH, by commas.");
+  });
 }
 
 export interface UpdateChoice {

@@ -20,6 +20,7 @@ const needData = new Set([
     "accumulate",
     "average",
     "layerRate",
+    "augment",
     "loss",
     "labelSmoothing",
     "classWeights",

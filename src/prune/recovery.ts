@@ -4,6 +4,7 @@ import { randomStream } from "../base/random.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
+import { type AugmentOptions, augmenterFor, namesOf } from "../train/augment/augment.js";
 import { compileFor } from "../train/compile-for.js";
 import { type Evaluation, evaluate } from "../train/evaluate.js";
 import { fingerprintOf, learningFacts } from "../train/fingerprint.js";
@@ -23,7 +24,7 @@ import { fadeOut } from "./fade-out.js";
 import type { PrunableLayer } from "./layers.js";
 
 /** How the weights that stay are trained back. */
-export interface RecoveryOptions extends UpdateOptions, TeachingOptions {
+export interface RecoveryOptions extends UpdateOptions, TeachingOptions, AugmentOptions {
   data: Dataset;
   /** Epochs of each phase of training; 0 trains nothing, the data then only serve criteria that look at gradients. */
   epochs: number;
@@ -144,7 +145,8 @@ export class Recovery {
     if (statistic) statistics.criterion = statistic;
     if (gradients) statistics.gradient = (_, __, gradient) => gradient;
     const programOptions = { loss, optimizer, frozen, batchNorm, masked: true, statistics };
-    const program = await compileFor(model, data, batchSize, programOptions, context.engine, teacher?.targetsFor);
+    const learning = { targetsFor: teacher?.targetsFor, augmenter: augmenterFor(data, options, context.seed) };
+    const program = await compileFor(model, data, batchSize, programOptions, context.engine, learning);
     return new Recovery(program, optimizer, options, context, lesson);
   }
 
@@ -193,7 +195,8 @@ export class Recovery {
         rate,
         schedule,
         seed: randomStream(seed, "phase", phase.name).integer(2 ** 31),
-        ...(teacher && { targetsFor: teacher.targetsFor }),
+        targetsFor: teacher?.targetsFor,
+        augmenter: augmenterFor(data, this.#options, randomStream(seed, "augment", phase.name).integer(2 ** 31)),
         ...(fading && { intervention: fadeOut(fadingVector(parameters, fading)) }),
         ...(maskMoves && {
           intervention: {
@@ -228,7 +231,7 @@ export class Recovery {
     if (folder === undefined) return undefined;
     const { data, epochs, rate, schedule } = this.#options;
     const learning = learningFacts({ optimizer: this.#optimizer, schedule, rate, epochs, seed, judge: evaluation });
-    const facts = [phase.name, phase.facts, learning];
+    const facts = [phase.name, phase.facts, learning, namesOf(this.#options)];
     const { parameters, running, mask } = start;
     makeFolder(folder);
     assertSameRun(folder, phase.name);

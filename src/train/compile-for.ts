@@ -3,12 +3,21 @@ import type { Batch, Dataset } from "../data/dataset.js";
 import { fixedBatch } from "../graph/example-axes.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
+import type { Augmenter } from "./augment/augment.js";
 import { labelTargets } from "./label-targets.js";
 import type { TargetsFor } from "./loss-graph.js";
 import { checkInputs } from "./predict.js";
 import { prepareModel } from "./prepare.js";
 import { compileProgram, type Program, type ProgramOptions } from "./program.js";
 import { takeBranches } from "./taken-branches.js";
+
+/** What a step learns from beside the data themselves. */
+export interface Learning {
+  /** A teacher's answers. */
+  targetsFor?: TargetsFor;
+  /** How batches are changed. */
+  augmenter?: Augmenter | null;
+}
 
 /** The training step of a model for batches of these data; the model stays as it is. */
 export async function compileFor(
@@ -17,7 +26,7 @@ export async function compileFor(
   batchSize: number | undefined,
   options: ProgramOptions,
   engine: Engine,
-  targetsFor?: TargetsFor,
+  { targetsFor, augmenter }: Learning = {},
 ): Promise<Program> {
   checkInputs(model.graph.requiredInputs, data);
   const size = batchSizeOf(model, data, batchSize);
@@ -30,7 +39,8 @@ export async function compileFor(
   };
   // What no example computes is not computed in training either.
   await takeBranches(prepared, batches, { engine });
-  const batch = await data.read(indicesFrom(0));
+  const read = await data.read(indicesFrom(0));
+  const batch = augmenter?.(read, 0) ?? read;
   const labels = labelTargets(options.loss.targets, data, batch.labels);
   const targets = { ...labels, ...(await targetsFor?.(indicesFrom(0), batch)) };
   return compileProgram(prepared, { inputs: feedsOf(batch), targets }, options, engine);

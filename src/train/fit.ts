@@ -3,8 +3,8 @@ import { assertGoesOn } from "../base/interruption.js";
 import { batches } from "../data/batches.js";
 import type { Dataset } from "../data/dataset.js";
 import { type Checkpoint, readCheckpoint, writeCheckpoint } from "./checkpoint.js";
+import type { Learning } from "./compile-for.js";
 import { labelTargets } from "./label-targets.js";
-import type { TargetsFor } from "./loss-graph.js";
 import type { RateSchedule } from "./rates.js";
 import { RunLength } from "./run-length.js";
 import type { Step, Trainer, TrainingState } from "./trainer.js";
@@ -26,15 +26,13 @@ export interface EpochRecord {
   seconds: number;
 }
 
-export interface FitOptions {
+export interface FitOptions extends Learning {
   data: Dataset;
   epochs: number;
   seed: number;
   /** Peak learning rate, and how it moves over the run. */
   rate: number;
   schedule: RateSchedule;
-  /** A teacher's answers. */
-  targetsFor?: TargetsFor;
   /** Acts on the trainer before the steps for which it is due; pruning moves the mask here. */
   intervention?: Intervention;
   /** Judges the network after an epoch; higher is better. */
@@ -101,13 +99,20 @@ export async function fit(trainer: Trainer, options: FitOptions): Promise<EpochR
       }
       pending = [];
     };
-    for await (const { batch, indices } of batches(data, { batchSize, seed, epoch, shuffle: true, dropLast: true })) {
+    for await (const { batch: read, indices } of batches(data, {
+      batchSize,
+      seed,
+      epoch,
+      shuffle: true,
+      dropLast: true,
+    })) {
       assertGoesOn(options.signal, `stopped in epoch ${epoch}`, howToGoOn);
       const step = done + pending.length;
       if (options.intervention?.isDue(step, totalSteps)) {
         await takePending();
         await options.intervention.act(trainer, step, totalSteps);
       }
+      const batch = options.augmenter?.(read, step) ?? read;
       const labels = labelTargets(trainer.program.targets, data, batch.labels);
       const targets = { ...labels, ...(await options.targetsFor?.(indices, batch)) };
       const factor = options.schedule.factor(Math.floor(step / perStep), totalSteps / perStep);

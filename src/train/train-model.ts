@@ -4,22 +4,23 @@ import type { Dataset } from "../data/dataset.js";
 import { cloneModel } from "../graph/clone.js";
 import type { Model } from "../graph/ir.js";
 import type { Engine } from "../run/session.js";
-import { compileFor } from "./compile-for.js";
+import { type AugmentOptions, augmenterFor, namesOf } from "./augment/augment.js";
+import { compileFor, type Learning } from "./compile-for.js";
 import { evaluate } from "./evaluate.js";
 import { fingerprintOf, learningFacts } from "./fingerprint.js";
 import { assertFinite } from "./finite.js";
 import { type EpochRecord, fit } from "./fit.js";
 import { frozenTensors } from "./frozen.js";
 import { gather, scatter } from "./layout.js";
+import type { Loss } from "./losses/loss.js";
 import type { Optimizer } from "./optimizers.js";
 import type { Program } from "./program.js";
 import type { RateSchedule } from "./rates.js";
-import type { Lesson } from "./teacher/lesson.js";
 import { bytesOfTeacher, lessonFor, type TeachingOptions } from "./teacher/teaching.js";
 import { Trainer } from "./trainer.js";
 import { type UpdateOptions, updateFor } from "./update/update.js";
 
-export interface TrainOptions extends UpdateOptions, TeachingOptions {
+export interface TrainOptions extends UpdateOptions, TeachingOptions, AugmentOptions {
   engine: Engine;
   threads?: number;
   epochs: number;
@@ -65,7 +66,8 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
   assertConsistent(options);
   const optimizer = updateFor(model, options.optimizer, options);
   const lesson = await lessonFor(model, null, data, options, options);
-  const program = await compile(model, data, lesson, { ...options, optimizer });
+  const learning = { targetsFor: lesson.teacher?.targetsFor, augmenter: augmenterFor(data, options, seed) };
+  const program = await compile(model, data, lesson.loss, learning, { ...options, optimizer });
   const start = { parameters: gather(program.parameters, model.graph), running: gather(program.running, model.graph) };
   assertFinite(program.parameters, start.parameters);
   const trained = cloneModel(model).model;
@@ -79,7 +81,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
     const { accuracy, loss } = await evaluate(trained, examples, { engine, threads, signal: options.signal });
     return accuracy ?? -loss;
   };
-  const facts = [learningFacts({ ...options, optimizer, seed, judge: validation }), options.patience];
+  const facts = [learningFacts({ ...options, optimizer, seed, judge: validation }), options.patience, namesOf(options)];
   const history: EpochRecord[] = [];
   try {
     await fit(trainer, {
@@ -87,7 +89,7 @@ export async function trainModel(model: Model, data: Dataset, options: TrainOpti
       data,
       seed,
       history,
-      ...(lesson.teacher && { targetsFor: lesson.teacher.targetsFor }),
+      ...learning,
       ...(validation && { validate: () => validate(validation) }),
       checkpoint: checkpoint && {
         path: checkpoint.path,
@@ -132,15 +134,9 @@ function assertConsistent({ patience, validation, checkpoint }: TrainOptions) {
 }
 
 /** The training step for batches of these data. */
-function compile(model: Model, data: Dataset, { loss, teacher }: Lesson, options: TrainOptions): Promise<Program> {
+function compile(model: Model, data: Dataset, loss: Loss, learning: Learning, options: TrainOptions): Promise<Program> {
   const { engine, batchSize, optimizer, freeze = [], batchNorm = "fixed" } = options;
   const frozen = frozenTensors(model, freeze);
-  return compileFor(
-    model,
-    data,
-    batchSize,
-    { loss, optimizer, frozen, batchNorm, masked: false },
-    engine,
-    teacher?.targetsFor,
-  );
+  const programOptions = { loss, optimizer, frozen, batchNorm, masked: false };
+  return compileFor(model, data, batchSize, programOptions, engine, learning);
 }

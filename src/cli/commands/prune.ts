@@ -47,6 +47,7 @@ import {
 import { Terminal } from "../terminal.js";
 import {
   accumulateOption,
+  augmentOption,
   averageOption,
   batchNormOption,
   batchOption,
@@ -125,6 +126,7 @@ export const pruneCommand = defineCommand((command, { signal, argv }) => {
     .addOption(accumulateOption)
     .addOption(averageOption)
     .addOption(layerRateOption)
+    .addOption(augmentOption)
     .addOption(batchNormOption)
     .option("--freeze <glob>", "tensors that keep their values and are not pruned; may be repeated", collect)
     .addOption(refitOption)

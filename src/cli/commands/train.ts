@@ -56,6 +56,7 @@ import {
 import { Terminal } from "../terminal.js";
 import {
   accumulateOption,
+  augmentOption,
   averageOption,
   batchNormOption,
   batchOption,
@@ -92,6 +93,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
     .addOption(accumulateOption)
     .addOption(averageOption)
     .addOption(layerRateOption)
+    .addOption(augmentOption)
     .addOption(lossOption)
     .addOption(labelSmoothingOption)
     .addOption(classWeightsOption)
@@ -156,6 +158,7 @@ export const trainCommand = defineCommand((command, { signal }) => {
         freeze: options.freeze,
         batchNorm: options.batchNorm ?? (fromFile ? "fixed" : "batch"),
         ...updatesFor(options),
+        augment: options.augment,
         seed,
         validation: held?.test,
         patience: options.patience,

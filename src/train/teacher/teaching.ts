@@ -2,6 +2,7 @@ import { EspalierError } from "../../base/errors.js";
 import type { Dataset } from "../../data/dataset.js";
 import type { Model } from "../../graph/ir.js";
 import { modelBytes } from "../../onnx/write.js";
+import type { AugmentOptions } from "../augment/augment.js";
 import type { Loss } from "../losses/loss.js";
 import type { PredictOptions } from "../predict.js";
 import { prepareModel } from "../prepare.js";
@@ -43,10 +44,12 @@ export async function lessonFor(
   student: Model,
   original: Model | null,
   data: Dataset,
-  options: TeachingOptions,
+  options: TeachingOptions & AugmentOptions,
   context: PredictOptions,
 ): Promise<Lesson> {
   const { temperature, loss: ofLabels, features = [], attention = [], teacherCache: cache } = options;
+  // Of images that change there are no answers to keep.
+  const live = (options.augment ?? []).length > 0;
   const teacher = options.teacherModel ?? original;
   const share = teacherShare(teacher, data, options);
   const prepared = prepareModel(student);
@@ -60,7 +63,7 @@ export async function lessonFor(
     attention: featurePairs(student, teacher, attention),
   };
   const loss = lessonLoss(kind, { share, temperature, loss: ofLabels, ...pairs }, others);
-  return { loss, teacher: await teacherFor(teacher, loss, kind, data, { ...context, cache }) };
+  return { loss, teacher: await teacherFor(teacher, loss, kind, data, { ...context, cache, live }) };
 }
 
 /** What tells runs with teachers of their own apart. */
