@@ -27,6 +27,8 @@ Written by \`npm run docs\` from the definitions in \`src/ops\`; do not edit.
 How the gradient passes the ${allOps.length} operators that espalier knows:
 
 - rule (${count("rule")}): it has a rule of its own, checked against central differences of onnxruntime's forward pass;
+- straight-through (${count("straight-through")}): likewise, but as if nothing were rounded, which is what quantization-aware training works with;
+  checked against clamping without rounding, and scales against the formula of learned step sizes (LSQ);
 - expansion (${count("expansion")}): in a training step operators with rules stand in its place, which compute the same; checked likewise,
   and against onnxruntime's own kernel;
 - stop (${count("stop")}): the outputs do not depend smoothly on the inputs, no gradient flows;

@@ -9,12 +9,14 @@ import type { NodeContext } from "./node-context.js";
 /**
  * How the gradient passes an operator.
  * - rule: emits the gradient of each input, as standard operators, from those of the outputs;
+ * - straight-through: likewise, as if its rounding were none: that of integer outputs comes as float32, per whole step;
  * - expansion: does what several operators with gradients do; where gradients are wanted these stand in its place;
  * - stop: the outputs do not depend smoothly on the inputs (Shape, ArgMax, comparisons), the gradient is 0;
  * - none: it would depend, but there is no rule; training through it is refused with the reason.
  */
 export type Gradient =
   | { kind: "rule"; emit(context: GradientContext): readonly (Value | null)[] }
+  | { kind: "straight-through"; emit(context: GradientContext): readonly (Value | null)[] }
   | { kind: "expansion"; emit(context: NodeContext): readonly (Value | null)[] }
   | { kind: "stop" }
   | { kind: "none"; reason: string };
@@ -22,6 +24,11 @@ export type Gradient =
 /** The rule returns one gradient for each input, null where none flows, and may leave out trailing ones. */
 export function rule(emit: (context: GradientContext) => readonly (Value | null)[]): Gradient {
   return { kind: "rule", emit };
+}
+
+/** As `rule`, for operators that round: the estimate that quantization-aware training works with. */
+export function straightThrough(emit: (context: GradientContext) => readonly (Value | null)[]): Gradient {
+  return { kind: "straight-through", emit };
 }
 
 /**

@@ -4,8 +4,10 @@ import type { Node } from "../graph/ir.js";
 import { normalizeAxis } from "./broadcast.js";
 import { none } from "./define.js";
 
-/** The gradient of what computes with integers. */
-export const rounds = none("numbers are rounded to integers: a network is trained before it is quantized");
+/** The gradient of what computes with integers, which training cannot change. */
+export const rounds = none(
+  "it computes with integers: train the network with QuantizeLinear and DequantizeLinear around operators on floats",
+);
 
 /** Which inputs of an operator are integers, their scale and their zero point; null where it has no such input. */
 export interface Quantized {

@@ -1,3 +1,4 @@
+import { isFloat } from "../base/dtype.js";
 import type { Value } from "../graph/ir.js";
 import { broadcasts, type Coupling } from "./coupling.js";
 import { type Gradient, type OpDefinition, rule, stop, withoutWeights } from "./define.js";
@@ -26,13 +27,16 @@ export function broadcastRule(
   each: (g: GradientContext, index: number) => Value | null,
   after: (g: GradientContext, index: number, summed: Value) => Value | null = (_g, _index, summed) => summed,
 ): Gradient {
-  return rule((g) =>
-    g.node.inputs.map((input, index) => {
+  return rule((g) => {
+    const type = g.dtype(g.output(0));
+    // Integers that floats were rounded to: dy is float, and cannot be multiplied with them.
+    if (!isFloat(type)) throw g.refusal(`it computes with ${type}: let DequantizeLinear come before it`);
+    return g.node.inputs.map((input, index) => {
       if (!input || !g.needs(index)) return null;
       const grad = each(g, index);
       return grad && after(g, index, g.unbroadcast(grad, g.dims(g.output(0)), g.dims(input)));
-    }),
-  );
+    });
+  });
 }
 
 /** An operator that acts on each element, after broadcasting, with one partial for each of its inputs. */

@@ -1,3 +1,4 @@
+import { isFloat } from "../base/dtype.js";
 import type { Value } from "../graph/ir.js";
 import { broadcasts, type Coupling } from "./coupling.js";
 import { rule, withoutWeights } from "./define.js";
@@ -9,8 +10,14 @@ function keepWhere(g: GradientContext, dy: Value, condition: Value): Value {
   return g.mul(dy, g.cast(condition, g.floatType));
 }
 
-/** The gradient in the input's own float type; a whole number on either side stops it in the driver. */
-const convertBack = rule((g) => [g.cast(g.gradOf(0), g.dtype(g.input(0)))]);
+/**
+ * The gradient in the input's own float type. Whole numbers stop it in the driver, unless they were rounded to: of these
+ * it is float32.
+ */
+const convertBack = rule((g) => {
+  const from = g.dtype(g.input(0));
+  return [g.cast(g.gradOf(0), isFloat(from) ? from : "float")];
+});
 
 /**
  * In training, y = x * mask / (1 - ratio) with the mask that the forward pass drew (Srivastava et al., 2014); otherwise

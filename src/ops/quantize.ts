@@ -4,6 +4,7 @@ import { alongOthers, broadcasts, type Coupling, type CouplingContext } from "./
 import { defineOp, microsoft, type OpDefinition, withoutWeights } from "./define.js";
 import { dequantizes, rounds } from "./dequantized.js";
 import { coupleGemm, coupleMatMul, gemmOrder, gemmWeights, matMulWeights, productMacs } from "./linear.js";
+import { dequantizeGradient, dynamicQuantizeGradient, quantizeGradient } from "./straight-through.js";
 
 // Operators on integers that stand for numbers: (q - zero point) * scale. In sums a zero point counts for nothing.
 
@@ -43,10 +44,15 @@ function coupleBlocks(c: CouplingContext, along: number): void {
 const axisAttribute = (node: Node) => node.int("axis", 1);
 
 const linear = (domain: string): OpDefinition[] =>
-  ["QuantizeLinear", "DequantizeLinear"].map((type) => ({
-    ...withoutWeights(type, rounds, linearCoupling(axisAttribute), domain),
-    dequantized: dequantizes({ input: 0, scale: 1, zeroPoint: 2, axis: axisAttribute }),
-  }));
+  Object.entries({ QuantizeLinear: quantizeGradient, DequantizeLinear: dequantizeGradient }).map(
+    ([type, gradient]) => ({
+      ...withoutWeights(type, gradient, linearCoupling(axisAttribute), domain),
+      // Weights that are rounded in each step. Scales stay as they were found, as with PyTorch's observers: in many files
+      // QuantizeLinear and DequantizeLinear have one each, which would part.
+      learnable: type === "QuantizeLinear" ? [0] : [],
+      dequantized: dequantizes({ input: 0, scale: 1, zeroPoint: 2, axis: axisAttribute }),
+    }),
+  );
 
 /**
  * The range of the whole input decides the scale, and always holds 0: a position that counts as zero changes nothing.
@@ -194,7 +200,7 @@ const quantized = (type: string, coupling: Coupling) => withoutWeights(type, rou
 export const quantizeOps: readonly OpDefinition[] = [
   ...linear(""),
   ...linear(microsoft),
-  withoutWeights("DynamicQuantizeLinear", rounds, dynamicCoupling),
+  withoutWeights("DynamicQuantizeLinear", dynamicQuantizeGradient, dynamicCoupling),
   conv({ type: "ConvInteger", a: 0, b: 1, zeroA: 2, scaleB: null, zeroB: 3, bias: -1 }),
   conv({ type: "QLinearConv", a: 0, zeroA: 2, b: 3, scaleB: 4, zeroB: 5, bias: 8 }),
   matMul({ type: "MatMulInteger", a: 0, b: 1, zeroA: 2, scaleB: null, zeroB: 3, bias: -1 }),

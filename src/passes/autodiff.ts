@@ -63,8 +63,10 @@ export function emitGradients(
 }
 
 /**
- * Float values that depend on a parameter and that a seed depends on. What the run did not show (sequences) counts as
- * float, and what a body of If or Loop captures counts as read, so that no gradient is lost without a word.
+ * Float values that depend on a parameter and that a seed depends on, and integers that stand for floats: those that an
+ * operator with a straight-through gradient rounded to, and what others make of these, such as the Reshape between a
+ * QuantizeLinear and a DequantizeLinear. What the run did not show (sequences) counts as float, and what a body of If or
+ * Loop captures counts as read, so that no gradient is lost without a word.
  */
 function onPath(
   order: readonly Node[],
@@ -74,10 +76,14 @@ function onPath(
 ): Set<Value> {
   const behind = ancestors(seeds.keys());
   const needed = new Set<Value>(parameters.filter((parameter) => behind.has(parameter)));
+  const isSmooth = (value: Value) => !trace.has(value) || isFloat(trace.dtype(value));
   for (const node of order) {
-    if (opOf(node)?.gradient.kind === "stop" || ![...readsOf(node)].some((value) => needed.has(value))) continue;
+    const kind = opOf(node)?.gradient.kind;
+    const read = [...readsOf(node)].filter((value) => needed.has(value));
+    if (kind === "stop" || read.length === 0) continue;
+    const rounded = kind === "straight-through" || read.some((value) => !isSmooth(value));
     for (const output of node.outputs) {
-      if (output && behind.has(output) && (!trace.has(output) || isFloat(trace.dtype(output)))) needed.add(output);
+      if (output && behind.has(output) && (rounded || isSmooth(output))) needed.add(output);
     }
   }
   return needed;
@@ -85,7 +91,7 @@ function onPath(
 
 function gradientOf(node: Node) {
   const gradient = opOf(node)?.gradient ?? { kind: "none" as const, reason: "espalier does not know this operator" };
-  if (gradient.kind === "rule" || gradient.kind === "stop") return gradient;
+  if (gradient.kind !== "none" && gradient.kind !== "expansion") return gradient;
   const reason = gradient.kind === "none" ? gradient.reason : "it has to be expanded first";
   throw new EspalierError("unsupported", `no gradient passes here: ${reason}`, {
     who: node.label,

@@ -45,6 +45,16 @@ describe("foldConstants", () => {
     expect(shape?.initializer && toNumbers(shape.initializer)).toEqual([2, -1]);
   });
 
+  it("leaves alone integers that floats are rounded to, and what is made of them", async () => {
+    const { folded, types } = await fold([2, 3], (b, x) => {
+      const [weight, scale] = [b.constant(ramp([2, 3])), b.scalar(0.5)];
+      const q = b.emit("Reshape", [b.emit("QuantizeLinear", [weight, scale]), b.ints([3, 2])]);
+      return [b.emit("MatMul", [x, b.emit("DequantizeLinear", [q, scale])])];
+    });
+    expect(folded).toBe(0);
+    expect(types).toEqual(["QuantizeLinear", "Reshape", "DequantizeLinear", "MatMul"]);
+  });
+
   it("leaves alone what depends on a dim that may change", async () => {
     const { folded, types } = await fold(["batch", 3], (b, x) => [flatten(b, x)]);
     expect(folded).toBe(0);

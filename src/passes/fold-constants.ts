@@ -1,16 +1,17 @@
 import { type DType, dtypes } from "../base/dtype.js";
 import { Tensor } from "../base/tensor.js";
 import { detachOutput, removeNode, setConstant } from "../graph/edit.js";
-import type { Model, Value } from "../graph/ir.js";
+import type { Model, Node, Value } from "../graph/ir.js";
 import type { Trace } from "../graph/trace.js";
 import { readsOf, topologicalOrder } from "../graph/walk.js";
 import { isRandom, readsDimsOnly, valuesThatShape } from "../ops/constancy.js";
+import { opOf } from "../ops/registry.js";
 
 /**
  * Makes initializers of the small integer and bool tensors of the main graph that are the same in every run: those that
  * depend on constants alone, and on the dims of values where these cannot change. Dims of a graph input cannot change
  * where its declared type has numbers (`fixInputDims` writes these). The names stay. Float constants are left to
- * onnxruntime.
+ * onnxruntime, and so are the integers that these are rounded to: training changes them.
  * @param trace shows the elements.
  * @returns how many nodes were replaced.
  */
@@ -52,11 +53,13 @@ function constantValues(model: Model): ReadonlySet<Value> {
     for (const output of node.outputs) {
       if (!output) continue;
       dims.add(output);
-      if (sameElements && !isRandom(node)) elements.add(output);
+      if (sameElements && !isRandom(node) && !roundsFloats(node)) elements.add(output);
     }
   }
   return elements;
 }
+
+const roundsFloats = (node: Node) => opOf(node)?.gradient.kind === "straight-through";
 
 /** The tensor the trace saw, if every element of it is a whole number that was shown exactly. */
 function integersOf(value: Value, trace: Trace): Tensor | null {

@@ -30,6 +30,9 @@ export function wrapSession(session: InferenceSession, OrtTensor: TensorConstruc
       dtype: info.isTensor ? (dtypeOfOrt.get(info.type) ?? null) : null,
       dims: info.isTensor ? info.shape : [],
     }));
+  // Asked for a tensor of 4 bits or of 8-bit floats, onnxruntime-node allocates until the process dies.
+  const carried = session.outputMetadata.filter((info) => !info.isTensor || dtypeOfOrt.has(info.type));
+  const canCarry = new Set(carried.map(({ name }) => name));
   return {
     inputs: describe(session.inputMetadata),
     outputs: describe(session.outputMetadata),
@@ -47,14 +50,15 @@ export function wrapSession(session: InferenceSession, OrtTensor: TensorConstruc
       }
       let results: InferenceSession.OnnxValueMapType;
       try {
-        results = outputs ? await session.run(ortFeeds, outputs) : await session.run(ortFeeds);
+        const wanted = (outputs ?? session.outputNames).filter((name) => canCarry.has(name));
+        results = wanted.length === 0 ? {} : await session.run(ortFeeds, wanted);
       } catch (cause) {
         throw new EspalierError("runtime", `${who} stopped: ${messageOf(cause)}`, { cause });
       }
       const tensors: Tensors = {};
       for (const [name, value] of Object.entries(results)) {
         const dtype = dtypeOfOrt.get(value.type as OrtTensor.Type);
-        // Sequences and maps have no counterpart here; who needs one asks for it by name and finds it missing.
+        // Sequences, maps and other element types have no counterpart here; who needs one asks for it by name and finds it missing.
         if (dtype) tensors[name] = toTensor(dtype, value as OrtTensor);
       }
       return tensors;
