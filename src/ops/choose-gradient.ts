@@ -1,7 +1,6 @@
-import { EspalierError } from "../base/errors.js";
 import { sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
-import type { Attributes } from "../graph/ir.js";
+import type { Attributes, Value } from "../graph/ir.js";
 import { normalizeAxis } from "./broadcast.js";
 import { rule } from "./define.js";
 import type { GradientContext } from "./gradient-context.js";
@@ -30,13 +29,15 @@ export const gatherElementsGradient = rule((g) => {
 });
 
 /**
- * dx[indices[i]] += dy[i]. As ScatterElements over x with its addressed axes made one, since onnxruntime's ScatterND adds
- * on several threads at once and loses some where indices occur twice.
- * Example: x [3, 2, 4], indices (2, 1): row 2 * 2 + 1 = 5 of [6, 4].
+ * The elements that the second input addresses in a tensor of these dims, once its addressed axes are made one.
+ * Example: dims [3, 2, 4], indices (2, 1): row 2 * 2 + 1 = 5 of [6, 4].
+ * @returns dims of the whole and of these rows, and for each element of the rows the one of the whole that it lies in
  */
-export const gatherNDGradient = rule((g) => {
-  const dims = g.dims(g.input(0));
-  const batchDims = g.node.int("batch_dims", 0);
+export function addressedRows(
+  g: GradientContext,
+  dims: readonly number[],
+  batchDims: number,
+): { whole: readonly number[]; rows: readonly number[]; places: Value } {
   const indexDims = g.dims(g.input(1));
   const depth = indexDims[indexDims.length - 1];
   const tail = dims.slice(batchDims + depth);
@@ -54,53 +55,41 @@ export const gatherNDGradient = rule((g) => {
   const offsets = Array.from({ length: sizeOf(examples) }, (_, i) => i * sizeOf(addressed));
   const row = g.add(place, ints(offsets, [...examples, ...indexDims.slice(batchDims, -1).map(() => 1)]));
   const rows = [sizeOf(indexDims.slice(0, -1)), sizeOf(tail)];
-  const everywhere = g.emit("Expand", [g.reshape(row, [rows[0], 1]), g.list(rows)]);
-  const into = zeros(g, [sizeOf(dims.slice(0, batchDims + depth)), rows[1]]);
-  const flat = g.emit("ScatterElements", [into, everywhere, g.reshape(g.gradOf(0), rows)], {
+  const whole = [sizeOf(dims.slice(0, batchDims + depth)), rows[1]];
+  return { whole, rows, places: g.emit("Expand", [g.reshape(row, [rows[0], 1]), g.list(rows)]) };
+}
+
+/**
+ * dx[indices[i]] += dy[i], as ScatterElements, since onnxruntime's ScatterND adds on several threads at once and loses some
+ * where indices occur twice.
+ */
+export const gatherNDGradient = rule((g) => {
+  const dims = g.dims(g.input(0));
+  const { whole, rows, places } = addressedRows(g, dims, g.node.int("batch_dims", 0));
+  const flat = g.emit("ScatterElements", [zeros(g, whole), places, g.reshape(g.gradOf(0), rows)], {
     axis: attr.int(0),
     ...adding,
   });
   return [g.reshape(flat, dims)];
 });
 
-/**
- * y = x with updates written over some places, or added to them: those places of x matter no more, or as before. Where an
- * index occurs twice, which of the updates is kept is up to the runtime; then all of them are taken for it.
- */
-const scatterGradient = (gather: string, attributes: (g: GradientContext) => Attributes) =>
-  rule((g) => {
-    const [indices, updates, grad] = [g.input(1), g.input(2), g.gradOf(0)];
-    const reduction = g.node.string("reduction", "none");
-    if (reduction !== "none" && reduction !== "add") {
-      throw new EspalierError("unsupported", `no gradient passes here: the reduction ${reduction} has no rule`, {
-        who: g.node.label,
-        hint: "Freeze the layers before it, or train without it.",
-      });
-    }
-    const erased = () => g.emit(g.node.type, [grad, indices, zeros(g, g.dims(updates))], attributes(g));
-    return [
-      g.needs(0) ? (reduction === "add" ? grad : erased()) : null,
-      null,
-      g.needs(2) ? g.emit(gather, [grad, indices], attributes(g)) : null,
-    ];
-  });
-
-export const scatterElementsGradient = scatterGradient("GatherElements", (g) => ({
-  axis: attr.int(g.node.int("axis", 0)),
-}));
-export const scatterNDGradient = scatterGradient("GatherND", () => ({}));
-
-/** What was kept, in order, goes back to where the condition holds. */
-export const compressGradient = rule((g) => {
+/** Elements or, with an axis, slices that were taken of x from the given positions go back there. */
+function putBack(g: GradientContext, positions: Value): Value {
   const dims = g.dims(g.input(0));
   const found = g.node.attributes.has("axis") ? normalizeAxis(g.node.int("axis", 0), dims.length) : null;
   const [whole, axis] = found === null ? [[sizeOf(dims)], 0] : [dims, found];
   const grad = g.gradOf(0);
   const column = g.reshape(
-    g.emit("NonZero", [g.input(1)]),
+    positions,
     whole.map((_, i) => (i === axis ? -1 : 1)),
   );
   const everywhere = g.emit("Expand", [column, g.emit("Shape", [grad])]);
   const scattered = g.emit("ScatterElements", [zeros(g, whole), everywhere, grad], { axis: attr.int(axis) });
-  return [g.reshape(scattered, dims)];
-});
+  return g.reshape(scattered, dims);
+}
+
+/** What was kept lies where the condition holds. */
+export const compressGradient = rule((g) => [putBack(g, g.emit("NonZero", [g.input(1)]))]);
+
+/** Each element that occurs is the first of its kind; the node says where that lies. */
+export const uniqueGradient = rule((g) => [putBack(g, g.extraOutput(1))]);

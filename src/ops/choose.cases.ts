@@ -1,9 +1,23 @@
-import { Tensor } from "../base/tensor.js";
+import { Tensor, toNumbers } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
+import type { Value } from "../graph/ir.js";
 import type { CaseBuilder, OpCase } from "./op.cases.js";
 
 const bools = (c: CaseBuilder, values: readonly number[]) =>
   c.constant(Tensor.fromArray("bool", [values.length], Uint8Array.from(values)));
+
+/** Numbers of which some are exactly 0, and change with the input nonetheless. */
+function zeroedAt(c: CaseBuilder, size: number, places: readonly number[]): Value {
+  const x = c.float([size], { kinks: [0] });
+  const values = toNumbers(c.feeds[x.name]);
+  return c.emit("Sub", [
+    x,
+    c.fed(
+      [size],
+      values.map((value, i) => (places.includes(i) ? value : 0)),
+    ),
+  ]);
+}
 
 export const chooseCases: readonly OpCase[] = [
   ...["ArgMax", "ArgMin"].flatMap((op) =>
@@ -125,6 +139,73 @@ export const chooseCases: readonly OpCase[] = [
         time_axis: attr.int(0),
         batch_axis: attr.int(1),
       }),
+  },
+  ...["mul", "max", "min"].flatMap((reduction): OpCase[] => [
+    {
+      op: "ScatterElements",
+      name: `${reduction}, a place twice, a negative axis`,
+      build: (c) => {
+        // All elements differ, so that which is the largest changes nowhere.
+        const [x, updates] = c.emitMany("Split", [c.distinct([2, 8]), c.int64([5, 3])], 2, { axis: attr.int(1) });
+        return c.emit("ScatterElements", [x, c.int64([1, -1, 1, 0, 2, 3], [2, 3]), updates], {
+          axis: attr.int(-1),
+          reduction: attr.string(reduction),
+        });
+      },
+    },
+    {
+      op: "ScatterND",
+      name: `${reduction}, rows, one of them twice`,
+      build: (c) => {
+        const all = c.distinct([9, 2]);
+        const [x, updates] = c.emitMany("Split", [all, c.int64([6, 3])], 2, { axis: attr.int(0) });
+        const rows = c.emit("Reshape", [x, c.int64([2, 3, 2])]);
+        return c.emit("ScatterND", [rows, c.int64([1, 0, 0, -1, 1, 0], [3, 2]), updates], {
+          reduction: attr.string(reduction),
+        });
+      },
+    },
+  ]),
+  {
+    op: "ScatterElements",
+    name: "mul where some factors are 0",
+    build: (c) => {
+      const [x, updates] = [zeroedAt(c, 4, [1, 2]), zeroedAt(c, 5, [2, 3])];
+      return c.emit("ScatterElements", [x, c.int64([0, 1, 2, 3, 3]), updates], { reduction: attr.string("mul") });
+    },
+  },
+  {
+    op: "Unique",
+    name: "sorted elements, and how often each occurs",
+    build: (c) => {
+      const [values, , , counts] = c.emitMany("Unique", [c.distinct([2, 4])], 4);
+      return [values, c.emit("Cast", [counts], { to: attr.int(1) })];
+    },
+  },
+  {
+    op: "Unique",
+    name: "slices of a negative axis, as they come",
+    build: (c) => {
+      const x = c.distinct([3, 2, 2]);
+      const twice = c.emit("Concat", [x, x], { axis: attr.int(0) });
+      return c.emit("Unique", [twice], { axis: attr.int(-3), sorted: attr.int(0) });
+    },
+  },
+  {
+    op: "Range",
+    name: "downward, a last step that is short",
+    build: (c) => {
+      const [a, b] = [1, 2].map(() => c.float([], { low: 0.6, high: 0.63 }));
+      return c.emit("Range", [c.emit("Sub", [c.fed([], [2.7]), a]), c.fed([], [0.58]), c.emit("Neg", [b])]);
+    },
+  },
+  {
+    op: "Range",
+    name: "from and by the same number",
+    build: (c) => {
+      const step = c.float([], { low: 0.6, high: 0.63 });
+      return c.emit("Range", [step, c.fed([], [2.1]), step]);
+    },
   },
   {
     op: "OneHot",

@@ -5,12 +5,12 @@ import {
   gatherElementsGradient,
   gatherNDGradient,
   sameAgain,
-  scatterElementsGradient,
-  scatterNDGradient,
   topKGradient,
+  uniqueGradient,
 } from "./choose-gradient.js";
 import { alongOthers, type Coupling, type CouplingContext, opaque } from "./coupling.js";
-import { none, stop, withoutWeights } from "./define.js";
+import { stop, withoutWeights } from "./define.js";
+import { scatterElementsGradient, scatterNDGradient } from "./scatter-gradient.js";
 
 // Operators that choose elements by their values or by indices that are data.
 
@@ -107,7 +107,7 @@ export const chooseOps = [
   ),
   ...Object.entries({
     Compress: compressGradient,
-    Unique: none("how many elements Unique gives depends on the data"),
+    Unique: uniqueGradient,
     NonMaxSuppression: stop,
   }).map(([type, gradient]) => withoutWeights(type, gradient, opaque("chooses its elements by data"))),
   withoutWeights(

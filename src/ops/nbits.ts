@@ -1,8 +1,9 @@
-import { floatTensor, type Tensor, toFloat32 } from "../base/tensor.js";
+import { floatTensor, fromNumbers, type Tensor, toFloat32 } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
 import { constantOf } from "../graph/constant.js";
-import type { Node } from "../graph/ir.js";
+import type { Node, Value } from "../graph/ir.js";
 import type { Coupling, CouplingContext } from "./coupling.js";
-import { defineOp, microsoft, none } from "./define.js";
+import { defineOp, expansion, microsoft } from "./define.js";
 import { productMacs } from "./linear.js";
 import { sizeAfter } from "./repair.js";
 
@@ -82,11 +83,43 @@ function dequantized(node: Node, input: number): Tensor | null {
   return floatTensor([rows, blocks, block], values);
 }
 
+/** The weights as numbers, (q - zero point) * scale of each block, in a MatMul; scales and zero points that are floats too. */
+const numbersExpansion = expansion((c) => {
+  const { node } = c;
+  const [b, zeros] = [c.input(1), c.optional(3)].map(constantOf);
+  const [k, bits] = [node.int("K", 0), node.int("bits", 4)];
+  if (!b) throw c.refusal("its weights are computed");
+  if (c.optional(4)) throw c.refusal("its columns have their blocks in an order of their own");
+  const [rows, blocks, bytes] = b.dims;
+  const block = (bytes * 8) / bits;
+  const each = [rows, blocks, 1];
+  const numbers = (values: readonly number[], dims: readonly number[]) =>
+    c.constant(fromNumbers(c.floatType, dims, values));
+  const zeroPoints = (): Value => {
+    const value = c.optional(3);
+    if (!value) return c.scalar(2 ** (bits - 1));
+    if (c.dtype(value) !== "uint8") return c.reshape(value, each);
+    if (!zeros) throw c.refusal("its zero points are computed");
+    const all = unpacked(zeros, bits, rows);
+    const perRow = all.length / rows;
+    return numbers(
+      all.filter((_, i) => i % perRow < blocks),
+      each,
+    );
+  };
+  const steps = c.sub(numbers(unpacked(b, bits, rows), [rows, blocks, block]), zeroPoints());
+  const flat = c.reshape(c.mul(steps, c.reshape(c.input(2), each)), [rows, blocks * block]);
+  const whole = blocks * block === k ? flat : c.emit("Slice", [flat, c.list([0]), c.list([k]), c.list([1])]);
+  const y = c.emit("MatMul", [c.input(0), c.emit("Transpose", [whole], { perm: attr.ints([1, 0]) })]);
+  const bias = c.optional(5);
+  return [bias ? c.add(y, bias) : y];
+});
+
 export const nbitsOps = [
   defineOp({
     type: "MatMulNBits",
     domain: microsoft,
-    gradient: none("its weights are rounded to a few bits: a network is trained before it is quantized"),
+    gradient: numbersExpansion,
     coupling,
     weights: () => [{ input: 1, outputAxis: 0, inputAxis: 1 }],
     learnable: [5],

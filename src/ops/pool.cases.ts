@@ -139,4 +139,13 @@ export const poolCases: readonly OpCase[] = [
       return c.emit("MaxUnpool", [c.emit("Tanh", [y]), places], window);
     },
   },
+  {
+    op: "MaxUnpool",
+    name: "to dims that a pooling with a remainder had",
+    build: (c) => {
+      const window = { kernel_shape: attr.ints([2, 2]), strides: attr.ints([2, 2]) };
+      const [y, places] = c.emitMany("MaxPool", [c.distinct([1, 3, 5, 7])], 2, window);
+      return c.emit("MaxUnpool", [y, places, c.int64([1, 3, 5, 7])], window);
+    },
+  },
 ];

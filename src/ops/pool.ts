@@ -170,7 +170,6 @@ const unpoolCoupling: Coupling = {
 
 const unpoolExpansion = expansion((c) => {
   const dims = c.dims(c.output(0));
-  if (c.optional(2)) throw c.refusal("there is no rule for an output_shape");
   const [x, places] = [c.input(0), c.input(1)].map((value) => c.reshape(value, [-1]));
   return [c.reshape(c.emit("ScatterElements", [zeros(c, [sizeOf(dims)]), places, x]), dims)];
 });

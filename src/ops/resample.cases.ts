@@ -71,6 +71,18 @@ export const resampleCases: readonly OpCase[] = [
         axes: attr.ints([-3, -2, -1]),
       }),
   },
+  ...["not_larger", "not_smaller"].map(
+    (policy): OpCase => ({
+      op: "Resize",
+      name: `the ratio of its axes is kept, ${policy}`,
+      build: (c) =>
+        c.emit("Resize", [c.float([1, 2, 4, 6]), null, null, c.int64([11, 5])], {
+          ...by("linear", "half_pixel"),
+          axes: attr.ints([3, 2]),
+          keep_aspect_ratio_policy: attr.string(policy),
+        }),
+    }),
+  ),
   {
     op: "Resize",
     name: "by scales",
@@ -123,5 +135,16 @@ export const resampleCases: readonly OpCase[] = [
       c.emit("MaxRoiPool", [c.distinct([2, 4, 5, 5]), c.fed([2, 5], [0, 0, 0, 3, 4, 1, 1, 1, 4, 4])], {
         pooled_shape: attr.ints([2, 2]),
       }),
+  },
+  {
+    op: "MaxRoiPool",
+    name: "halves, regions that overlap, reach outside or lie there, uneven cells",
+    build: (c) => {
+      const regions = [0, -3, 1, 6.5, 9, 0, 2, 2, 30, 5, 1, 40, 1, 50, 8, 0, 5, 5, 5, 5, 1, 4, 6, 1, 2];
+      return c.emit("MaxRoiPool", [c.distinct([2, 2, 5, 7]), c.fed([5, 5], regions)], {
+        pooled_shape: attr.ints([3, 2]),
+        spatial_scale: attr.float(0.5),
+      });
+    },
   },
 ];

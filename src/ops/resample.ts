@@ -1,6 +1,7 @@
 import { type Coupling, opaque } from "./coupling.js";
-import { none, withoutWeights } from "./define.js";
+import { withoutWeights } from "./define.js";
 import { resizeGradient } from "./resize-gradient.js";
+import { maxRoiPoolExpansion } from "./roi-pool-expansion.js";
 import { affineGridExpansion, gridSampleExpansion, roiAlignExpansion } from "./sampling-expansion.js";
 
 // Operators that read images at other places than their grid.
@@ -44,6 +45,6 @@ export const resampleOps = [
   withoutWeights("Resize", resizeGradient, resizeCoupling),
   withoutWeights("GridSample", gridSampleExpansion, sampleCoupling),
   withoutWeights("RoiAlign", roiAlignExpansion, roiCoupling),
-  withoutWeights("MaxRoiPool", none("how many elements its cells have depends on its regions"), roiCoupling),
+  withoutWeights("MaxRoiPool", maxRoiPoolExpansion, roiCoupling),
   withoutWeights("AffineGrid", affineGridExpansion, opaque("gives it with a fixed size")),
 ];

@@ -53,13 +53,24 @@ function resizedAxes(g: GradientContext): Resized[] {
   const scales = given && g.dims(given)[0] > 0 ? constantOf(given) : null;
   const bySizes = g.optional(3) !== null;
   if (!scales && !bySizes) throw g.refusal("its scales are computed");
-  if (g.node.string("keep_aspect_ratio_policy", "stretch") !== "stretch")
-    throw g.refusal("there is no rule for keep_aspect_ratio_policy");
   const axes = g.node.ints("axes", [...from.keys()]).map((axis) => normalizeAxis(axis, from.length));
+  const common = scales ? null : commonScale(g, axes);
   return axes.flatMap((axis, i) => {
-    const scale = scales ? toFloat32(scales)[i] : to[axis] / from[axis];
+    const scale = scales ? toFloat32(scales)[i] : (common ?? to[axis] / from[axis]);
     return scale === 1 && from[axis] === to[axis] ? [] : [{ axis, from: from[axis], to: to[axis], scale }];
   });
+}
+
+/** That of all axes, where sizes are bounds and the ratio of the axes is kept; null where each has its own. */
+function commonScale(g: GradientContext, axes: readonly number[]): number | null {
+  const policy = g.node.string("keep_aspect_ratio_policy", "stretch");
+  if (policy === "stretch") return null;
+  if (g.node.ints("axes", []).some((axis) => axis < 0)) {
+    throw g.refusal(`onnxruntime 1.30 takes negative axes for others when it keeps their ratio, ${policy}`);
+  }
+  const sizes = g.ints(g.input(3));
+  const scales = axes.map((axis, i) => sizes[i] / g.dims(g.input(0))[axis]);
+  return policy === "not_larger" ? Math.min(...scales) : Math.max(...scales);
 }
 
 /** Where an output position lies among those of the input (ONNX, Resize: coordinate_transformation_mode). */

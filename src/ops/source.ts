@@ -1,8 +1,8 @@
-import { fromNumbers } from "../base/tensor.js";
+import { fromNumbers, sizeOf } from "../base/tensor.js";
 import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import { type Coupling, opaque } from "./coupling.js";
-import { none, rule, withoutWeights } from "./define.js";
+import { rule, withoutWeights } from "./define.js";
 import { stopped } from "./elementwise.js";
 import type { Correction } from "./repair.js";
 
@@ -60,6 +60,17 @@ const oneHotGradient = rule((g) => {
   return [null, null, g.emit("Concat", [g.sub(total(grad), on), on], { axis: attr.int(0) })];
 });
 
+/**
+ * y = start + i delta: start gets the sum of dy, delta that of i dy. The limit only decides how many elements there are,
+ * which the traced run has fixed.
+ */
+const rangeGradient = rule((g) => {
+  const [dy, size] = [g.gradOf(0), sizeOf(g.dims(g.output(0)))];
+  const sum = (value: Value, index: number) => g.reshape(g.emit("ReduceSum", [value]), g.dims(g.input(index)));
+  const places = () => g.constant(fromNumbers(g.floatType, [size], [...Array(size).keys()]));
+  return [g.needs(0) ? sum(dy, 0) : null, null, g.needs(2) ? sum(g.mul(dy, places()), 2) : null];
+});
+
 /** Where values come from without following an input smoothly: constants, random numbers, shapes, indices. */
 export const sourceOps = [
   ...stopped(["Constant", "EyeLike", "NonZero"], fixedDims),
@@ -70,6 +81,6 @@ export const sourceOps = [
   ),
   ...stopped(["Shape"], shapeCoupling),
   ...stopped(["Size"], sizeCoupling),
-  withoutWeights("Range", none("the number of elements of Range depends on its inputs"), fixedDims),
+  withoutWeights("Range", rangeGradient, fixedDims),
   withoutWeights("OneHot", oneHotGradient, fixedDims),
 ];

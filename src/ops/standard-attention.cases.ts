@@ -57,5 +57,20 @@ export const standardAttentionCases: readonly OpCase[] = [
     (c) => c.emit("TensorScatter", [c.float([2, 3, 5, 4]), c.float([2, 3, 2, 4]), c.int64([1, 3])]),
     24,
   ),
+  of(
+    "TensorScatter",
+    "around the end of a cache without heads",
+    (c) =>
+      c.emit("TensorScatter", [c.float([2, 5, 4]), c.float([2, 3, 4]), c.int64([4, 0])], {
+        mode: attr.string("circular"),
+      }),
+    24,
+  ),
+  of(
+    "TensorScatter",
+    "from the beginning, another axis",
+    (c) => c.emit("TensorScatter", [c.float([2, 5, 3, 4]), c.float([2, 2, 3, 4])], { axis: attr.int(1) }),
+    24,
+  ),
   of("Swish", "steeper", (c) => c.emit("Swish", [c.float([2, 3])], { alpha: attr.float(1.5) }), 24),
 ];

@@ -1,4 +1,5 @@
 import { sizeOf } from "../base/tensor.js";
+import { attr } from "../graph/attribute.js";
 import type { Value } from "../graph/ir.js";
 import {
   along,
@@ -11,8 +12,9 @@ import {
 } from "./attention.js";
 import { attend, causal, concat, never, repeatHeads, sizeAlong, splitHeads } from "./attention-parts.js";
 import type { Axis } from "./axis.js";
+import { normalizeAxis } from "./broadcast.js";
 import type { CouplingContext } from "./coupling.js";
-import { expansion, none, withoutWeights } from "./define.js";
+import { expansion, withoutWeights } from "./define.js";
 import type { NodeContext } from "./node-context.js";
 import { rotaryExpansion } from "./rotary-expansion.js";
 
@@ -60,6 +62,23 @@ const attentionExpansion = expansion((c) => {
   );
   const y = apart ? splitHeads(c, found, [batch, queries], heads) : found;
   return [y, ...[k, v].map((each, i) => (c.node.outputs[1 + i] ? c.emit("Identity", [each]) : null))];
+});
+
+/**
+ * A cache with an update [B, .., S, ..] written over S of its positions along an axis, from one on that is given for each
+ * batch element; in "circular" mode the first position follows the last.
+ */
+const tensorScatterExpansion = expansion((c) => {
+  const [cache, update, starts] = [c.input(0), c.input(1), c.optional(2)];
+  const [all, dims] = [c.dims(cache), c.dims(update)];
+  const axis = normalizeAxis(c.node.int("axis", -2), dims.length);
+  const only = (kept: number) => dims.map((size, i) => (i === kept ? size : 1));
+  const steps = c.reshape(c.list([...Array(dims[axis]).keys()]), only(axis));
+  const from = starts ? c.add(steps, c.reshape(starts, only(0))) : steps;
+  const isCircular = c.node.string("mode", "linear") === "circular";
+  const places = isCircular ? c.emit("Mod", [from, c.list([all[axis]])]) : from;
+  const everywhere = c.emit("Expand", [places, c.list(dims)]);
+  return [c.emit("ScatterElements", [cache, everywhere, update], { axis: attr.int(axis) })];
 });
 
 function added(c: NodeContext, mask: Value): Value {
@@ -113,7 +132,7 @@ export const standardAttentionOps = [
     },
   ),
   withoutWeights("RotaryEmbedding", rotaryExpansion, rotaryCoupling([1, 2], 3)),
-  withoutWeights("TensorScatter", none("which of its positions are replaced depends on the data"), {
+  withoutWeights("TensorScatter", tensorScatterExpansion, {
     links(c) {
       const [past, update, y] = [c.input(0), c.input(1), c.output(0)];
       const axis = c.axis(-2);

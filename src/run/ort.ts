@@ -30,7 +30,7 @@ export function wrapSession(session: InferenceSession, OrtTensor: TensorConstruc
       dtype: info.isTensor ? (dtypeOfOrt.get(info.type) ?? null) : null,
       dims: info.isTensor ? info.shape : [],
     }));
-  // Asked for a tensor of 4 bits or of 8-bit floats, onnxruntime-node allocates until the process dies.
+  // Asked for a tensor of 4 bits, onnxruntime-node 1.30 allocates until the process dies.
   const carried = session.outputMetadata.filter((info) => !info.isTensor || dtypeOfOrt.has(info.type));
   const canCarry = new Set(carried.map(({ name }) => name));
   return {

@@ -31,6 +31,8 @@ const ranges: Record<string, readonly [number, number]> = {
   Acos: [0.1, 0.2],
   Atanh: [0.1, 0.2],
   Acosh: [4, 8],
+  // As many elements each time.
+  Range: [0.6, 0.63],
 };
 
 /** ONNX's shape inference gives these another size than onnxruntime computes, so that no layer can follow. */
@@ -46,6 +48,8 @@ const nothing = new Set([
   "Pad: reflect: as far as it goes",
   "Pad: edge: cut at both ends",
   "MaxPool: the largest number wins in four windows, its tensor is read elsewhere too",
+  "MaxUnpool: to dims that a pooling with a remainder had",
+  "ScatterElements: mul where some factors are 0",
   "Reshape: to rank 0",
   "Reshape: from rank 0",
   "Reshape: allowzero without zeros",
