@@ -25,6 +25,7 @@ import { selectCases } from "./select.cases.js";
 import { signalCases } from "./signal.cases.js";
 import { softmaxCases } from "./softmax.cases.js";
 import { standardAttentionCases } from "./standard-attention.cases.js";
+import { twiceCases } from "./twice.cases.js";
 
 /** The cases of every family; the contract suites run over all of them. */
 export const allCases: readonly OpCase[] = [
@@ -54,4 +55,5 @@ export const allCases: readonly OpCase[] = [
   ...deformedConvCases,
   ...signalCases,
   ...lossCases,
+  ...twiceCases,
 ];

@@ -47,6 +47,16 @@ export const chooseCases: readonly OpCase[] = [
     },
   },
   {
+    op: "TopK",
+    name: "a middle axis counted from the end, unsorted, read by another too",
+    build: (c) => {
+      const x = c.distinct([2, 4, 3]);
+      const attributes = { axis: attr.int(-2), sorted: attr.int(0) };
+      const [values] = c.emitMany("TopK", [x, c.int64([3])], 2, attributes);
+      return [c.emit("ReduceMax", [values, c.int64([-2])]), c.emit("Tanh", [x])];
+    },
+  },
+  {
     op: "Trilu",
     name: "lower, above the diagonal",
     build: (c) => c.emit("Trilu", [c.float([2, 3, 4]), c.int64([1], [])], { upper: attr.int(0) }),

@@ -20,6 +20,13 @@ export const deformedConvCases: readonly OpCase[] = [
       ...{ strides: attr.ints([2, 1]), dilations: attr.ints([2, 2]) },
     }),
   ),
+  of("DeformConv", "another padding on each side, a step that leaves a rest, no bias but a mask", (c) =>
+    c.emit(
+      "DeformConv",
+      [c.float([1, 2, 5, 4]), c.float([2, 2, 2, 3]), moves(c, [1, 12, 3, 3]), null, c.float([1, 6, 3, 3])],
+      { pads: attr.ints([0, 2, 1, 1]), strides: attr.ints([2, 2]) },
+    ),
+  ),
   of("Col2Im", "windows side by side", (c) =>
     c.emit("Col2Im", [c.float([2, 12, 4]), c.int64([4, 4]), c.int64([2, 2])], { strides: attr.ints([2, 2]) }),
   ),

@@ -68,4 +68,14 @@ export const fusedCases: readonly OpCase[] = [
       },
     ),
   ),
+  of("FusedConv", "another padding on each side, a step that leaves a rest", (c) =>
+    c.emit(
+      "com.microsoft.FusedConv",
+      [c.float([1, 2, 6, 5]), c.float([3, 2, 3, 2]), c.float([3]), c.float([1, 3, 3, 3])],
+      {
+        ...{ pads: attr.ints([0, 1, 1, 2]), strides: attr.ints([2, 3]) },
+        activation: attr.string("Tanh"),
+      },
+    ),
+  ),
 ];

@@ -68,8 +68,8 @@ export const standardAttentionCases: readonly OpCase[] = [
   ),
   of(
     "TensorScatter",
-    "from the beginning, another axis",
-    (c) => c.emit("TensorScatter", [c.float([2, 5, 3, 4]), c.float([2, 2, 3, 4])], { axis: attr.int(1) }),
+    "from the beginning, another axis counted from the end",
+    (c) => c.emit("TensorScatter", [c.float([2, 5, 3, 4]), c.float([2, 2, 3, 4])], { axis: attr.int(-3) }),
     24,
   ),
   of("Swish", "steeper", (c) => c.emit("Swish", [c.float([2, 3])], { alpha: attr.float(1.5) }), 24),
