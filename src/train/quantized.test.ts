@@ -9,6 +9,7 @@ import { constantOf } from "../graph/constant.js";
 import { addGraphOutput, setType } from "../graph/edit.js";
 import { Model, type Value } from "../graph/ir.js";
 import { nodeEngine } from "../run/node.js";
+import { computeGradients } from "./compute-gradients.js";
 import { evaluate } from "./evaluate.js";
 import { adamW } from "./optimizers.js";
 import { constantRate } from "./rates.js";
@@ -89,4 +90,22 @@ test.each(["int8", "uint8", "int4"] as const)("a network with weights rounded to
     expect(Math.max(...moved), `${layer}: the weights behind what rounds them`).toBeGreaterThan(0.1);
     expect(toFloat32(tensorOf(trained, `${layer}.scale`))).toEqual(toFloat32(tensorOf(model, `${layer}.scale`)));
   }
+});
+
+test("scales have gradients where they are asked for, and stay as they are otherwise", async () => {
+  const model = network("int8");
+  const inputs = { x: floatTensor([3, 4], [0.3, -0.4, 0.9, 5, 0.1, 0.7, -0.2, 0.6, -1.7, 0.2, 0.8, 0.1]) };
+  const of = async (parameters?: readonly string[]) =>
+    (await computeGradients(model, { engine: nodeEngine, threads: 1, inputs, loss: "mean-square", parameters }))
+      .gradients;
+  const usual = Object.keys(await of());
+  expect(usual.sort()).toEqual(["first.bias", "first.weight", "second.bias", "second.weight"]);
+  // Inside the range the float weight w gets what W = s round(w / s) gets, and s the sum of that times (W - w) / s.
+  const { "second.scale": scale, "second.weight": weight } = await of(["second.scale", "second.weight"]);
+  const steps = toFloat32(tensorOf(model, "second.weight")).map((w) => w / 0.25);
+  const inside = steps.map((v) => (Math.round(v) >= -8 && Math.round(v) <= 7 ? 1 : 0));
+  expect(inside).not.toContain(0);
+  const expected = [0, 0, 0, 0];
+  for (const [i, grad] of toFloat32(weight).entries()) expected[i % 4] += grad * (Math.round(steps[i]) - steps[i]);
+  for (const [i, grad] of toFloat32(scale).entries()) expect(grad).toBeCloseTo(expected[i], 4);
 });
