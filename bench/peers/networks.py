@@ -20,7 +20,7 @@ import torch
 from onnx import numpy_helper
 from torch import nn
 
-from small_networks import dense, sequences, vision  # noqa: F401  they list their networks as they are loaded
+from small_networks import dense, pictures, sequences, transformers, vision  # noqa: F401  they list their networks
 from small_networks.case import cases, losses
 
 warnings.filterwarnings("ignore")

@@ -63,7 +63,14 @@ case(
     three,
     training=("sgd", "adam"),
 )
-case("mlp-regression", lambda: mlp(nn.Tanh(), nn.ReLU()), vectors, values(6, 3), loss="mean-square", training=("sgd", "adam", "adamw"))
+case(
+    "mlp-regression",
+    lambda: mlp(nn.Tanh(), nn.ReLU()),
+    vectors,
+    values(6, 3),
+    loss="mean-square",
+    training=("sgd", "adam", "adamw"),
+)
 case("mlp-huber", lambda: mlp(nn.Tanh()), vectors, values(6, 3), loss="huber")
 case("mlp-glu", lambda: nn.Sequential(nn.Linear(5, 8), nn.GLU(), nn.Linear(4, 3)), vectors, three, training=("adamw",))
 case("mlp-layer-norm", lambda: nn.Sequential(nn.Linear(5, 8), nn.LayerNorm(8), nn.GELU(), nn.Linear(8, 3)), vectors, three)
