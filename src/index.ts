@@ -128,7 +128,9 @@ export type { Loss, LossContext, TargetName } from "./train/losses/loss.js";
 export { meanSquare } from "./train/losses/mean-square.js";
 export { mixture, type Part } from "./train/losses/mixture.js";
 export { networkNamed, networks } from "./train/networks/by-name.js";
-export { buildNetwork, Layers, type Network } from "./train/networks/network.js";
+export { Layers } from "./train/networks/layers.js";
+export { buildNetwork, type Network } from "./train/networks/network.js";
+export { vocabularyOf } from "./train/networks/vocabulary.js";
 export {
   type AdamOptions,
   adam,

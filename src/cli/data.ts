@@ -5,7 +5,7 @@ import { loadDataset } from "../data/load.js";
 import { loadOptionsFor } from "../data/model-options.js";
 import { parseNormalization } from "../data/normalize.js";
 import type { LoadOptions } from "../data/options.js";
-import type { Model } from "../graph/ir.js";
+import { Model } from "../graph/ir.js";
 import type { Terminal } from "./terminal.js";
 
 // Options of all commands that read data, and how they become a dataset for a model.
@@ -42,11 +42,11 @@ export interface DataOptions {
   imageFit?: LoadOptions["imageFit"];
 }
 
-/** Reads the data as `model` takes them; without a model, as they are. */
+/** Reads the data as a model takes them, or as is said; else as they are. */
 export async function loadData(
   what: string,
   { labels, imageFit, ...normalization }: DataOptions,
-  model: Model | null,
+  reader: Model | Pick<LoadOptions, "inputs"> | null,
   terminal: Terminal,
 ): Promise<DataSplits> {
   return loadDataset(what, {
@@ -54,7 +54,7 @@ export async function loadData(
     imageFit,
     normalization: parseNormalization(normalization),
     log: (line) => terminal.note(line),
-    ...(model && loadOptionsFor(model)),
+    ...(reader instanceof Model ? loadOptionsFor(reader) : reader),
   });
 }
 

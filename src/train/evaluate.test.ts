@@ -45,6 +45,43 @@ function rowsOf(rows: readonly (readonly number[])[], labels: readonly number[])
   return createArrayDatasets({ train: raw, test: null, classNames: null }, {}).train;
 }
 
+/** A model that hands scores [N, ...dims] on, and data with one label for each of `positions`. */
+function perPosition(dims: readonly number[], positions: readonly number[], size = 5) {
+  const random = randomStream(6, "positions");
+  const draw = (count: number) => Float32Array.from({ length: count }, () => random.normal());
+  const product = (sizes: readonly number[]) => sizes.reduce((a, b) => a * b, size);
+  const [scores, labels] = [
+    draw(product(dims)),
+    Array.from(draw(product(positions)), (v) => (v > 0 ? 1 : v > -1 ? 2 : 0)),
+  ];
+  const model = new Model(10, 21);
+  const builder = new Builder(model.graph);
+  addGraphOutput(model.graph, builder.emit("Identity", [builder.input("x", "float", ["batch", ...dims])]));
+  const inputs = [{ name: null, tensor: floatTensor([size, ...dims], scores) }];
+  const raw = { name: "positions", inputs, labels: intTensor(labels, [size, ...positions]) };
+  return { model, data: createArrayDatasets({ train: raw, test: null, classNames: null }, {}).train, scores, labels };
+}
+
+it.each([
+  {
+    what: "pixels",
+    dims: [3, 2, 4],
+    positions: [2, 4],
+    at: (i: number, c: number) => (Math.floor(i / 8) * 3 + c) * 8 + (i % 8),
+  },
+  { what: "tokens", dims: [7, 3], positions: [7], at: (i: number, c: number) => i * 3 + c },
+])("evaluate counts $what in the place of examples", async ({ dims, positions, at }) => {
+  const { model, data, scores, labels } = perPosition(dims, positions);
+  const rows = labels.map((_, i) => [0, 1, 2].map((c) => scores[at(i, c)]));
+  const best = rows.map((row) => row.indexOf(Math.max(...row)));
+  const losses = rows.map((row, i) => Math.log(row.reduce((sum, score) => sum + Math.exp(score), 0)) - row[labels[i]]);
+  const found = await evaluate(model, data, { engine, batchSize: 2 });
+  expect(found.examples).toBe(5);
+  expect(found.accuracy).toBeCloseTo(best.filter((c, i) => c === labels[i]).length / labels.length, 12);
+  expect(found.loss).toBeCloseTo(losses.reduce((a, b) => a + b) / labels.length, 5);
+  expect(found.confusion?.flat().reduce((a, b) => a + b)).toBe(labels.length);
+});
+
 describe("evaluate", () => {
   const { data, scores, labels } = scored(53);
   const row = (i: number) => Array.from(scores.subarray(i * classes, (i + 1) * classes));

@@ -1,5 +1,5 @@
 import { EspalierError } from "../base/errors.js";
-import { type Tensor, toFloat32, toNumbers } from "../base/tensor.js";
+import { sizeOf, type Tensor, toFloat32, toNumbers } from "../base/tensor.js";
 import type { Dataset } from "../data/dataset.js";
 import type { Model } from "../graph/ir.js";
 import { mainOutput } from "../graph/main-output.js";
@@ -8,7 +8,10 @@ import { type PredictOptions, predict } from "./predict.js";
 /** How well a model does on a dataset. What does not apply is null. */
 export interface Evaluation {
   examples: number;
-  /** Share of examples whose highest score is the right class, 0 to 1. A row of scores with a NaN among them is wrong. */
+  /**
+   * Share of examples whose highest score is the right class, 0 to 1. A row of scores with a NaN among them is wrong.
+   * Where each position of an example has a class (pixels, tokens), these count in the place of examples, here and below.
+   */
   accuracy: number | null;
   /** Share of examples whose class is among the five highest scores; null with five classes or fewer. */
   top5: number | null;
@@ -42,6 +45,8 @@ class ClassTally {
   readonly #classes: number;
   readonly #confusion: number[][] | null;
   #examples = 0;
+  /** As many as examples, where these have one each. */
+  #labels = 0;
   #hits = 0;
   #hits5 = 0;
   #loss = 0;
@@ -55,21 +60,34 @@ class ClassTally {
   }
 
   add(output: Tensor, labels: Tensor, name: string): void {
-    const [examples, scores] = output.dims;
-    if (output.dims.length !== 2 || scores < this.#classes || labels.size !== examples) {
+    const { dims } = output;
+    const axis = this.#classAxis(dims, labels.size);
+    if (axis === undefined) {
       throw new EspalierError(
         "bad-data",
-        `expected one row of ${this.#classes} class scores per example, got dims [${output.dims}]`,
+        `expected one row of ${this.#classes} class scores per example, got dims [${dims}]`,
         { who: `output '${name}'`, hint: "Is this a classifier for these data?" },
       );
     }
-    const rows = toFloat32(output);
+    const values = toFloat32(output);
     const actual = toNumbers(labels);
-    this.#scores = scores;
-    for (let i = 0; i < examples; i++) {
-      this.#addRow(rows.subarray(i * scores, (i + 1) * scores), actual[i]);
+    const scores = dims[axis];
+    const inner = sizeOf(dims.slice(axis + 1));
+    const row = new Float32Array(scores);
+    for (const [i, label] of actual.entries()) {
+      const start = Math.floor(i / inner) * scores * inner + (i % inner);
+      for (let c = 0; c < scores; c++) row[c] = values[start + c * inner];
+      this.#addRow(row, label);
     }
-    this.#examples += examples;
+    this.#scores = scores;
+    this.#examples += dims[0];
+    this.#labels += actual.length;
+  }
+
+  /** The axis of the scores that counts classes: [N, C], pixels [N, C, ...], tokens [N, ..., C]. */
+  #classAxis(dims: readonly number[], labels: number): number | undefined {
+    const fits = (axis: number) => dims[axis] >= this.#classes && sizeOf(dims) === labels * dims[axis];
+    return [1, dims.length - 1].find((axis) => axis > 0 && axis < dims.length && fits(axis));
   }
 
   #addRow(row: Float32Array, actual: number): void {
@@ -92,9 +110,9 @@ class ClassTally {
   result(): Evaluation {
     return {
       examples: this.#examples,
-      accuracy: this.#hits / this.#examples,
-      top5: this.#scores > 5 ? this.#hits5 / this.#examples : null,
-      loss: this.#loss / this.#examples,
+      accuracy: this.#hits / this.#labels,
+      top5: this.#scores > 5 ? this.#hits5 / this.#labels : null,
+      loss: this.#loss / this.#labels,
       meanSquare: null,
       confusion: this.#confusion,
     };

@@ -1,10 +1,11 @@
 import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { zipSync } from "fflate";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { randomStream } from "../../src/base/random.js";
 import { parseText } from "../../src/graph/parse.js";
-import { writeModel } from "../../src/onnx/file.js";
+import { readModel, writeModel } from "../../src/onnx/file.js";
 import { lenet300100 } from "../../src/train/networks/lenet.js";
 import { buildNetwork } from "../../src/train/networks/network.js";
 import { assertBuilt, espalier } from "./run.js";
@@ -116,5 +117,64 @@ describe("train", () => {
     const args = student("--data", at("points.csv"), "--labels", "none", "-o", at("refused.onnx"));
     const { stderr } = await espalier(args);
     expect(stderr).toContain("the data have no labels to learn from. Give labels, or a model that teaches.");
+  });
+});
+
+/** An NPY file of whole numbers. */
+function npy(values: readonly number[], dims: readonly number[]): Uint8Array {
+  const header = `{'descr': '<i8', 'fortran_order': False, 'shape': (${dims.join(", ")},), }\n`;
+  const start = Buffer.from(`\x93NUMPY\x01\x00${String.fromCharCode(header.length)}\x00${header}`, "latin1");
+  return Buffer.concat([start, Buffer.from(BigInt64Array.from(values, BigInt).buffer)]);
+}
+
+describe("reference networks", () => {
+  const random = randomStream(8, "tokens");
+  const labels = Array.from({ length: 192 }, (_, i) => i % 3);
+  const rows = labels.map((label) => Array.from({ length: 6 }, () => 5 * label + random.integer(5)));
+  const run = (network: string, data: string, ...more: string[]) =>
+    espalier(["train", network, "--data", at(data), "-o", at(`${network}.onnx`), "--epochs", "3", "--json", ...more]);
+
+  beforeAll(() => {
+    writeFileSync(at("tokens.npz"), zipSync({ "x.npy": npy(rows.flat(), [192, 6]), "y.npy": npy(labels, [192]) }));
+    const lines = rows.map((row, i) => [...row, "abc"[labels[i]]].join(","));
+    writeFileSync(at("tokens.csv"), ["a,b,c,d,e,f,label", ...lines, ""].join("\n"));
+    const pixels = Array.from({ length: 64 * 64 }, () => random.integer(2));
+    const images = { "x.npy": npy(pixels, [64, 1, 8, 8]), "y.npy": npy(pixels, [64, 8, 8]) };
+    writeFileSync(at("pixels.npz"), zipSync(images));
+  });
+
+  it.each([
+    ["lstm-classifier", "tokens.npz", []],
+    ["text-transformer", "tokens.csv", ["--rate", "0.001"]],
+  ])("%s learns token ids from %s", async (network, data, more) => {
+    const { code, stdout, stderr } = await run(network, data, ...more);
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout).accuracy).toBeGreaterThan(0.9);
+    const { graph } = readModel(at(`${network}.onnx`));
+    expect(graph.inputs[0].type).toEqual({ dtype: "int64", dims: ["batch", 6] });
+    expect(graph.find("embedding.weight")?.initializer?.dims).toEqual([15, 128]);
+    const further = await espalier(["evaluate", at(`${network}.onnx`), "--data", at(data), "--json"]);
+    expect(JSON.parse(further.stdout).accuracy).toBe(JSON.parse(stdout).accuracy);
+  });
+
+  it("unet learns the class of every pixel", async () => {
+    const { code, stdout, stderr } = await run("unet", "pixels.npz", "--batch", "16", "--epochs", "5");
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ examples: 64, classNames: null });
+    expect(JSON.parse(stdout).accuracy).toBeGreaterThan(0.9);
+  });
+
+  it.each([
+    [["lstm-classifier", "tokens.npz", "--vocabulary", "7"], 1, "holds the token id 8; ids are 0 .. 6. Give a larger"],
+    [["vit", "tokens.npz", "--vocabulary", "7"], 2, "vit is built without a vocabulary. Leave --vocabulary out."],
+    [["vit", "tokens.npz"], 1, "vit takes images of at least 4x4, not examples of dims [6]"],
+    [["lstm-classifier", "points.csv"], 1, "the model takes int64, but example 0 holds 0."],
+    [["text-transformer", "tokens.npz", "--labels", "none"], 1, "Give labelled lists of token ids"],
+  ])("refuses %j", async ([network, data, ...more], expected, message) => {
+    rmSync(at(`${network}.onnx`), { force: true });
+    const { code, stderr } = await run(network, data, ...more);
+    expect(stderr).toContain(message);
+    expect(code).toBe(expected);
+    expect(existsSync(at(`${network}.onnx`))).toBe(false);
   });
 });

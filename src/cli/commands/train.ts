@@ -1,8 +1,6 @@
 import { existsSync, rmSync } from "node:fs";
 import { EspalierError, quoted } from "../../base/errors.js";
 import { formatCount } from "../../base/format.js";
-import { randomStream } from "../../base/random.js";
-import type { Dataset } from "../../data/dataset.js";
 import { dataFiles } from "../../data/load.js";
 import { splitDataset } from "../../data/split.js";
 import { Model } from "../../graph/ir.js";
@@ -15,7 +13,6 @@ import { nodeEngine } from "../../run/node.js";
 import { webEngine } from "../../run/web.js";
 import { evaluate } from "../../train/evaluate.js";
 import { networkNamed, networks } from "../../train/networks/by-name.js";
-import { buildNetwork, type Network } from "../../train/networks/network.js";
 import { rateScheduleNamed } from "../../train/rates.js";
 import { trainModel } from "../../train/train-model.js";
 import { assertApart } from "../apart.js";
@@ -32,6 +29,7 @@ import {
 } from "../data.js";
 import { renderEvaluation } from "../evaluation.js";
 import { classWeightsOption, ignoreIndexOption, labelSmoothingOption, lossFor, lossOption } from "../loss.js";
+import { buildFor, loadForNetwork } from "../network-data.js";
 import {
   collect,
   forceOption,
@@ -114,6 +112,11 @@ export const trainCommand = defineCommand((command, { signal }) => {
     .option("--patience <epochs>", "stop when the validation got no better for so long", wholeNumber(1))
     .option("--checkpoint <file>", "state after every epoch, until the run is done (default: OUT.checkpoint)")
     .option("--resume", "continue from the checkpoint, if it is there")
+    .option(
+      "--vocabulary <number>",
+      "token ids that a network of texts knows (default: as the data show)",
+      wholeNumber(1),
+    )
     .addOption(labelsOption)
     .addOption(meanOption)
     .addOption(stdOption)
@@ -137,8 +140,15 @@ export const trainCommand = defineCommand((command, { signal }) => {
       const checkpoint = options.checkpoint ?? `${out}.checkpoint`;
       assertApart("checkpoint", checkpoint, out);
       assertTarget(checkpoint, { force: true, keep });
-      const splits = await loadData(options.data, options, fromFile ? source : null, terminal);
-      const model = fromFile ? source : buildFor(source, splits.train, seed);
+      if (options.vocabulary !== undefined && (fromFile || source.input !== "tokens")) {
+        throw new EspalierError("bad-usage", `${name} is built without a vocabulary`, {
+          hint: "Leave --vocabulary out.",
+        });
+      }
+      const splits = fromFile
+        ? await loadData(options.data, options, source, terminal)
+        : await loadForNetwork(options.data, options, source, terminal);
+      const model = fromFile ? source : await buildFor(source, splits, options);
       const held = share === undefined ? null : splitDataset(splits.train, share, seed);
       const rate = options.rate ?? (options.optimizer === "sgd" ? 0.05 : 0.005) * (fromFile ? 0.1 : 1);
       const {
@@ -220,14 +230,4 @@ function readNetworkFile(name: string): Model {
   throw new EspalierError("bad-usage", `there is neither a network nor a file ${quoted(name)}`, {
     hint: `Networks are ${networks.map((network) => network.name).join(", ")}.`,
   });
-}
-
-function buildFor(network: Network, data: Dataset, seed: number): Model {
-  if (data.inputDims.length !== 1 || data.classCount === null) {
-    throw new EspalierError("bad-data", `${network.name} takes one input and tells classes apart`, {
-      who: data.name,
-      hint: "Give labelled images, or train a model file of your own.",
-    });
-  }
-  return buildNetwork(network, data.inputDims[0], data.classCount, randomStream(seed, "weights"));
 }

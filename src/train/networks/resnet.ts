@@ -1,5 +1,6 @@
 import type { Value } from "../../graph/ir.js";
-import { imageDims, type Layers, type Network } from "./network.js";
+import type { Layers } from "./layers.js";
+import { imageDims, type Network } from "./network.js";
 
 /**
  * ResNet-20 for small images (He et al., 2016, section 4.2): a 3x3 convolution, three stages of three residual blocks
@@ -19,8 +20,7 @@ export const resnet20: Network = {
         width = outputs;
       }
     }
-    const pooled = layers.flatten(layers.builder.emit("GlobalAveragePool", [x]));
-    return layers.linear("fc", pooled, width, classes);
+    return layers.linear("fc", layers.meanOfPixels(x), width, classes);
   },
 };
 
