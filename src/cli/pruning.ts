@@ -1,5 +1,5 @@
 import { basename } from "node:path";
-import { Option } from "@commander-js/extra-typings";
+import { InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { EspalierError } from "../base/errors.js";
 import { readModel } from "../onnx/file.js";
 import type { LayerOptions } from "../prune/layers.js";
@@ -86,7 +86,10 @@ export const layerSparsityOption = new Option(
 ).argParser(layerSparsities);
 
 function layerPolicy(text: string): "keep" | number {
-  return text === "keep" ? "keep" : number(text);
+  if (text === "keep") return text;
+  const value = Number(text);
+  if (text.trim() !== "" && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError("Expected keep or a number.");
 }
 
 /** Collects `--layer-sparsity 'fc*=0.9'`; commander hands in what earlier ones gave. */

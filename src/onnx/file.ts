@@ -53,7 +53,9 @@ export function readModel(path: string): Model {
     bytes = readFileSync(path);
   } catch (cause) {
     if (cause instanceof EspalierError) throw cause;
-    throw new EspalierError("io", `cannot read the model (${messageOf(cause)})`, { who: path, cause });
+    const isMissing = cause instanceof Error && "code" in cause && cause.code === "ENOENT";
+    const what = isMissing ? "there is no such file" : `cannot read the model (${messageOf(cause)})`;
+    throw new EspalierError("io", what, { who: path, cause });
   }
   return parseModel(bytes, { who: path, external: externalReader(path) });
 }

@@ -90,7 +90,11 @@ function missedBy(closest: Candidate<unknown> | null, before: number, maxDrop: n
     closest && closest.accuracy >= 0
       ? `the closest has a sparsity of ${percent(closest.sparsity)} and lost ${((before - closest.accuracy) * 100).toFixed(2)} points`
       : "every attempt diverged";
-  return new EspalierError("target-not-reached", `no sparsity keeps the drop within ${maxDrop} points; ${best}`, {
-    hint: "Train for more epochs, allow more, or ignore the layers that matter most.",
-  });
+  return new EspalierError(
+    "target-not-reached",
+    `no sparsity that was tried keeps the drop within ${maxDrop} points; ${best}`,
+    {
+      hint: "Train for more epochs, allow more, or ignore the layers that matter most.",
+    },
+  );
 }

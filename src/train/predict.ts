@@ -63,11 +63,11 @@ export async function* predict(
 }
 
 /** Throws `bad-data` unless the data have what the model's inputs ask for. */
-export function checkInputs(inputs: readonly Value[], data: Dataset): void {
+export function checkInputs(inputs: readonly Value[], data: Dataset, whose = "the model"): void {
   if (inputs.length !== data.inputDims.length) {
     throw new EspalierError(
       "bad-data",
-      `the model has ${inputs.length} inputs (${inputs.map((input) => input.name).join(", ")}), the data ${data.inputDims.length}`,
+      `${whose} has ${inputs.length} inputs (${inputs.map((input) => input.name).join(", ")}), the data ${data.inputDims.length}`,
       { who: data.name },
     );
   }
@@ -81,7 +81,7 @@ export function checkInputs(inputs: readonly Value[], data: Dataset): void {
     if (!fits) {
       throw new EspalierError(
         "bad-data",
-        `the model's input '${input.name}' takes examples of dims [${wanted?.map((dim) => dim ?? "?")}], the data have [${got}]`,
+        `${whose}'s input '${input.name}' takes examples of dims [${wanted?.map((dim) => dim ?? "?")}], the data have [${got}]`,
         { who: data.name, hint: "Resize the data, or take the model that belongs to them." },
       );
     }

@@ -106,8 +106,12 @@ export async function compileProgram(
   const emitted = emitLoss(b, loss, forward, batchSize, example.targets);
 
   const behind = ancestors([emitted.value]);
-  const isWeight = (value: Value) => own.has(value.name) && behind.has(value) && !options.frozen?.(value.name);
+  const isOpen = (value: Value) => own.has(value.name) && !options.frozen?.(value.name);
+  const isWeight = (value: Value) => behind.has(value) && isOpen(value);
   const trained = learnableConstants(graph).filter(isWeight);
+  if (trained.length === 0 && learnableConstants(graph).some(isOpen)) {
+    throw new EspalierError("bad-usage", "it does not depend on any tensor that is trained", { who: loss.name });
+  }
   if (trained.length === 0) throw nothingToTrain(graph, learnableConstants(graph, otherFloats).find(isWeight), options);
   assertTrainable(graph, emitted.value, trained);
   const parameters = layOut([

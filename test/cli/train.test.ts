@@ -95,6 +95,8 @@ describe("train", () => {
     ],
     [2, ["--loss", "huber", "--ignore-index", "3"], "--ignore-index: only cross-entropy has it"],
     [2, ["--class-weights", "1,2"], "cross-entropy: 2 class weights for 4 classes"],
+    [2, ["--class-weights", "0,0,0,0"], "no class weight is above 0: nothing would be learned"],
+    [2, ["--temperature", "2"], "no teacher's answers are learned from"],
     [2, ["--class-weights", "1,x"], "Expected numbers from 0, separated by commas."],
     [2, ["--layer-rate", "fc1"], "Expected a pattern and a number, such as 'fc*=0.9'."],
     [2, ["--layer-rate", "head.*=1"], "no trained tensor is called 'head.*'. There are fc1.weight"],
@@ -116,7 +118,9 @@ describe("train", () => {
   it("needs labels or a teacher", async () => {
     const args = student("--data", at("points.csv"), "--labels", "none", "-o", at("refused.onnx"));
     const { stderr } = await espalier(args);
-    expect(stderr).toContain("the data have no labels to learn from. Give labels, or a model that teaches.");
+    expect(stderr).toContain(
+      "the data have no labels to learn from. Give labels, or a model that teaches, with --teacher-model.",
+    );
   });
 });
 

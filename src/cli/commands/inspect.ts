@@ -1,3 +1,4 @@
+import { Option } from "@commander-js/extra-typings";
 import { formatBytes, formatCount, formatPercent, formatShort } from "../../base/format.js";
 import { readModel } from "../../onnx/file.js";
 import { measureSizes, type Sizes } from "../../pack/sizes.js";
@@ -24,7 +25,9 @@ export const inspectCommand = defineCommand((command) => {
     .option("--layer <glob>", "show the histogram of these tensors or nodes only")
     .option("--groups", "show what can be cut out of the network, what hangs together, and what cannot and why")
     .addOption(wishOption)
-    .option("--trainable", "show what can be trained, and what keeps the rest from it")
+    .addOption(
+      new Option("--trainable", "show what can be trained, and what keeps the rest from it").conflicts("groups"),
+    )
     .addOption(shapeOption)
     .addOption(seedOption)
     .addOption(jsonOption)

@@ -52,7 +52,9 @@ export async function targetFor<Part>(
       hint: "Give a target of parameters, or a sparsity.",
     });
   }
-  return { limit: Math.floor(shareOf("macs" in goal ? goal.macs : goal.parameters, whole) * whole), measure };
+  // 1 of 3 as a share is 0.33.., and three of them 0.99..
+  const limit = Math.floor(shareOf("macs" in goal ? goal.macs : goal.parameters, whole) * whole * (1 + 1e-12));
+  return { limit, measure };
 }
 
 /** How much is gone and how much shall go, as shares: of the parts, or of what is measured. */

@@ -116,6 +116,9 @@ function weightsOf(b: Builder, weights: readonly number[], dims: readonly number
   if (weights.length !== dims[1]) {
     throw new EspalierError("bad-usage", `${weights.length} class weights for ${dims[1]} classes`, { who });
   }
+  if (!weights.some((weight) => weight > 0)) {
+    throw new EspalierError("bad-usage", "no class weight is above 0: nothing would be learned", { who });
+  }
   const beside = dims.slice(2).map(() => 1);
   return b.constant(floatTensor([1, weights.length, ...beside], weights), "class_weights");
 }

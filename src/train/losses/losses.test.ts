@@ -8,6 +8,9 @@ import { Model, type Value } from "../../graph/ir.js";
 import { parseText } from "../../graph/parse.js";
 import { nodeEngine } from "../../run/node.js";
 import { computeGradients, type GradientOptions } from "../compute-gradients.js";
+import { sgd } from "../optimizers.js";
+import { prepareModel } from "../prepare.js";
+import { compileProgram } from "../program.js";
 import { binaryCrossEntropy } from "./binary-cross-entropy.js";
 import { cosine } from "./cosine.js";
 import { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.js";
@@ -296,6 +299,22 @@ describe("mixtures", () => {
       ]),
     ).toBe(hard);
   });
+});
+
+it("a loss must depend on what is trained", async () => {
+  const aside = parseText(`model <ir 10, opset 21>
+  aside(float[N,3] value) => (loss) {
+    float[N,3] loss = Mul(value, value)
+  }`);
+  const targets = { value: floatTensor([4, 3], draw(12)) };
+  await expect(
+    compileProgram(
+      prepareModel(modelOf(floatTensor([4, 3], draw(12)))),
+      { inputs: { x: floatTensor([4, 3], draw(12)) }, targets },
+      { loss: lossOfModel(aside), optimizer: sgd(), batchNorm: "fixed", masked: false },
+      nodeEngine,
+    ),
+  ).rejects.toThrow("aside: it does not depend on any tensor that is trained");
 });
 
 describe("a loss given as a model", () => {

@@ -9,6 +9,7 @@ import { imitation } from "../losses/imitation.js";
 import type { Loss, TargetName } from "../losses/loss.js";
 import { meanSquare } from "../losses/mean-square.js";
 import { mixture, type Part } from "../losses/mixture.js";
+import { checkInputs } from "../predict.js";
 import { prepareModel } from "../prepare.js";
 import { askTeacher, type Teacher, type TeacherOptions, usableValues } from "./teacher.js";
 
@@ -91,6 +92,7 @@ export async function teacherFor(
   if (asked.length === 0) return null;
   const inside = asked.flatMap((name) => (name === "teacher" ? [] : [name.slice(inTeacher.length)]));
   const model = prepareModel(original, inside);
+  checkInputs(model.graph.requiredInputs, data, "the teacher");
   const { graph } = model;
   const wanted = new Map<TargetName, Value>();
   for (const name of asked) {

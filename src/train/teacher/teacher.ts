@@ -6,7 +6,7 @@ import type { Dataset } from "../../data/dataset.js";
 import type { Model, Value } from "../../graph/ir.js";
 import { modelBytes } from "../../onnx/write.js";
 import type { Session } from "../../run/session.js";
-import { readCheckpoint, writeCheckpoint } from "../checkpoint.js";
+import { type Checkpoint, readCheckpoint, writeCheckpoint } from "../checkpoint.js";
 import { fingerprintOf } from "../fingerprint.js";
 import type { TargetsFor } from "../loss-graph.js";
 import type { TargetName } from "../losses/loss.js";
@@ -127,7 +127,7 @@ async function cachedAnswers(
   const facts = [...wanted].map(([name, value]) => [name, value.name]);
   const fingerprint = await fingerprintOf([modelBytes(model)], [], data, facts);
   const path = join(cache, `${fingerprint.slice(0, 32)}.safetensors`);
-  const kept = readCheckpoint(path, fingerprint);
+  const kept = readAnswers(path, fingerprint);
   if (kept) {
     return new Map([...shapes].map(([name, shape]) => [name, { shape, rows: kept.vectors[name] }]));
   }
@@ -136,6 +136,16 @@ async function cachedAnswers(
   const vectors = Object.fromEntries([...answers].map(([name, { rows }]) => [name, rows]));
   writeCheckpoint(path, { fingerprint, facts: [...shapes.values()], vectors });
   return answers;
+}
+
+/** Damaged answers are computed again. */
+function readAnswers(path: string, fingerprint: string): Checkpoint | null {
+  try {
+    return readCheckpoint(path, fingerprint);
+  } catch (error) {
+    if (error instanceof EspalierError && error.code === "bad-data") return null;
+    throw error;
+  }
 }
 
 async function computeAnswers(

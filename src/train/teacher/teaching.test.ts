@@ -7,6 +7,7 @@ import { renameValue } from "../../graph/edit.js";
 import type { Model } from "../../graph/ir.js";
 import { nodeEngine } from "../../run/node.js";
 import { evaluate } from "../evaluate.js";
+import { crossEntropy } from "../losses/cross-entropy.js";
 import { adamW } from "../optimizers.js";
 import { prepareModel } from "../prepare.js";
 import { constantRate } from "../rates.js";
@@ -45,12 +46,18 @@ describe("what is learned from", () => {
 
   it("must be there", async () => {
     await expect(name(unlabelled, null, {})).rejects.toThrow(
-      "blobs: the data have no labels to learn from. Give labels, or a model that teaches.",
+      "blobs: the data have no labels to learn from. Give labels, or a model that teaches, with --teacher-model.",
     );
     await expect(name(smallData, null, { teacher: 0.5 })).rejects.toThrow("there is no teacher to learn from");
     await expect(name(smallData, null, { features: ["conv"] })).rejects.toThrow("there is no teacher to learn from");
     await expect(name(unlabelled, teacher, { teacher: 0.5 })).rejects.toThrow(
       "without labels there is only the teacher to learn from",
+    );
+    await expect(name(smallData, teacher, { temperature: 2 })).rejects.toThrow(
+      "no teacher's answers are learned from. Give the teacher a share of the loss, such as --teacher 0.5.",
+    );
+    await expect(name(unlabelled, teacher, { loss: crossEntropy() })).rejects.toThrow(
+      "cross-entropy: there is nothing for it to compare with: all is learned from the teacher. Give labels, or leave it out.",
     );
     await expect(name(smallData, teacher, { teacher: 2 })).rejects.toThrow("between 0 and 1, got 2");
   });

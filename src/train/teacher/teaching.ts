@@ -54,7 +54,18 @@ export async function lessonFor(
   const share = teacherShare(teacher, data, options);
   const prepared = prepareModel(student);
   const kind = answerKind(prepared, data);
+  if (ofLabels && share === 1) {
+    throw new EspalierError("bad-usage", "there is nothing for it to compare with: all is learned from the teacher", {
+      who: ofLabels.name,
+      hint: data.labelKind ? "Give the teacher a smaller share." : "Give labels, or leave it out.",
+    });
+  }
   if (!teacher || (share === 0 && features.length + attention.length === 0)) {
+    if (temperature !== undefined || cache !== undefined) {
+      throw new EspalierError("bad-usage", "no teacher's answers are learned from", {
+        hint: "Give the teacher a share of the loss, such as --teacher 0.5.",
+      });
+    }
     return { loss: lessonLoss(kind, { share: 0, loss: ofLabels }, []), teacher: null };
   }
   const others = share > 0 ? await otherAnswers(prepareModel(teacher), prepared, data, context) : [];
@@ -79,13 +90,15 @@ function teacherShare(teacher: Model | null, data: Dataset, options: TeachingOpt
     throw new EspalierError("bad-usage", `the teacher's share of the loss lies between 0 and 1, got ${share}`);
   }
   if (!teacher && (share > 0 || features.length + attention.length > 0)) {
-    throw new EspalierError("bad-usage", "there is no teacher to learn from", { hint: "Give the model that teaches." });
+    throw new EspalierError("bad-usage", "there is no teacher to learn from", {
+      hint: "Give the model that teaches, with --teacher-model.",
+    });
   }
   if (share === 1 || data.labelKind) return share;
   if (!teacher) {
     throw new EspalierError("bad-data", "the data have no labels to learn from", {
       who: data.name,
-      hint: "Give labels, or a model that teaches.",
+      hint: "Give labels, or a model that teaches, with --teacher-model.",
     });
   }
   throw new EspalierError("bad-usage", "without labels there is only the teacher to learn from", {
