@@ -8,8 +8,11 @@ import { nodeEngine } from "../dist/run/node.js";
 import { gather } from "../dist/train/layout.js";
 import { crossEntropy } from "../dist/train/losses/cross-entropy.js";
 import { lenet5, lenet300100 } from "../dist/train/networks/lenet.js";
+import { lstmClassifier } from "../dist/train/networks/lstm.js";
+import { mobilenetV2 } from "../dist/train/networks/mobilenet.js";
 import { buildNetwork } from "../dist/train/networks/network.js";
 import { resnet20 } from "../dist/train/networks/resnet.js";
+import { textTransformer } from "../dist/train/networks/text-transformer.js";
 import { adamW } from "../dist/train/optimizers.js";
 import { prepareModel } from "../dist/train/prepare.js";
 import { compileProgram } from "../dist/train/program.js";
@@ -21,18 +24,29 @@ const threads = 2;
 const networks = [
   { network: lenet5, dims: [1, 28, 28], batch: 64, steps: 40, goal: 1.3 },
   { network: lenet300100, dims: [1, 28, 28], batch: 128, steps: 400, goal: 1.3 },
-  { network: resnet20, dims: [3, 32, 32], batch: 64, steps: 6, goal: 0.6 },
+  { network: resnet20, dims: [3, 32, 32], batch: 64, steps: 6, goal: 0.8 },
+  { network: mobilenetV2, dims: [3, 32, 32], batch: 32, steps: 4, goal: 0.8 },
+  { network: lstmClassifier, dims: [64], batch: 32, steps: 10, goal: 1 },
+  { network: textTransformer, dims: [64], batch: 16, steps: 10, goal: 1 },
 ];
+/** Ids that the networks of texts know. */
+const vocabulary = 1000;
 const rounds = 7;
 
 async function prepare({ network, dims, batch }) {
-  const model = buildNetwork(network, dims, 10, randomStream(1, "weights"));
+  const isText = network.input === "tokens";
+  const model = buildNetwork(network, dims, 10, randomStream(1, "weights"), isText ? vocabulary : undefined);
   const random = randomStream(1, "data");
   const size = batch * sizeOf(dims);
-  const x = floatTensor(
-    [batch, ...dims],
-    Float32Array.from({ length: size }, () => random.normal()),
-  );
+  const x = isText
+    ? intTensor(
+        Array.from({ length: size }, () => random.integer(vocabulary)),
+        [batch, ...dims],
+      )
+    : floatTensor(
+        [batch, ...dims],
+        Float32Array.from({ length: size }, () => random.normal()),
+      );
   const labels = intTensor(Array.from({ length: batch }, () => random.integer(10)));
   const optimizer = adamW();
   const options = { loss: crossEntropy(), optimizer, batchNorm: "batch", masked: false };

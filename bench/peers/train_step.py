@@ -54,10 +54,71 @@ def lenet300():
     )
 
 
+def conv_norm(inputs, outputs, kernel, stride=1, groups=1):
+    return [
+        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False),
+        nn.BatchNorm2d(outputs),
+    ]
+
+
+class InvertedResidual(nn.Module):
+    def __init__(self, inputs, outputs, expand, stride):
+        super().__init__()
+        wide = inputs * expand
+        parts = [] if expand == 1 else [*conv_norm(inputs, wide, 1), nn.ReLU6()]
+        parts += [*conv_norm(wide, wide, 3, stride, wide), nn.ReLU6(), *conv_norm(wide, outputs, 1)]
+        self.parts = nn.Sequential(*parts)
+        self.adds = stride == 1 and inputs == outputs
+
+    def forward(self, x):
+        return x + self.parts(x) if self.adds else self.parts(x)
+
+
+def mobilenet_v2():
+    layers = [*conv_norm(3, 32, 3), nn.ReLU6()]
+    width = 32
+    stages = [(1, 16, 1, 1), (6, 24, 2, 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+    for expand, outputs, blocks, stride in stages:
+        for block in range(blocks):
+            layers.append(InvertedResidual(width, outputs, expand, stride if block == 0 else 1))
+            width = outputs
+    layers += [*conv_norm(width, 1280, 1), nn.ReLU6(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    return nn.Sequential(*layers, nn.Linear(1280, 10))
+
+
+class LstmClassifier(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(1000, 128)
+        self.lstm = nn.LSTM(128, 128, batch_first=True)
+        self.fc = nn.Linear(128, 10)
+
+    def forward(self, ids):
+        return self.fc(self.lstm(self.embedding(ids))[0][:, -1])
+
+
+class TextTransformer(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embedding = nn.Embedding(1000, 128)
+        self.positions = nn.Parameter(torch.randn(64, 128))
+        layer = nn.TransformerEncoderLayer(
+            128, 4, 512, dropout=0, activation=F.gelu, batch_first=True, norm_first=True
+        )
+        self.blocks = nn.TransformerEncoder(layer, 4, nn.LayerNorm(128), enable_nested_tensor=False)
+        self.fc = nn.Linear(128, 10)
+
+    def forward(self, ids):
+        return self.fc(self.blocks(self.embedding(ids) + self.positions).mean(1))
+
+
 networks = {
     "lenet-5": (lenet5, (64, 1, 28, 28)),
     "lenet-300-100": (lenet300, (128, 1, 28, 28)),
     "resnet-20": (resnet20, (64, 3, 32, 32)),
+    "mobilenet-v2": (mobilenet_v2, (32, 3, 32, 32)),
+    "lstm-classifier": (LstmClassifier, (32, 64)),
+    "text-transformer": (TextTransformer, (16, 64)),
 }
 ready = {}
 
@@ -66,7 +127,8 @@ def prepare(name):
     build, dims = networks[name]
     model = build().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3, weight_decay=0.01)
-    return model, optimizer, torch.randn(dims), torch.randint(0, 10, (dims[0],))
+    inputs = torch.randn(dims) if len(dims) == 4 else torch.randint(0, 1000, dims)
+    return model, optimizer, inputs, torch.randint(0, 10, (dims[0],))
 
 
 for line in sys.stdin:
