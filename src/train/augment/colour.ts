@@ -13,9 +13,9 @@ export function colour(strength: number): Augmentation {
         const [contrast, brightness] = [1 + strength * between(random.uniform()), strength * between(random.uniform())];
         const image = values.subarray(n * size, (n + 1) * size);
         let [sum, squares] = [0, 0];
-        for (const x of image) {
-          sum += x;
-          squares += x * x;
+        for (let i = 0; i < size; i++) {
+          sum += image[i];
+          squares += image[i] * image[i];
         }
         const mean = sum / size;
         const deviation = Math.sqrt(Math.max(0, squares / size - mean * mean));
